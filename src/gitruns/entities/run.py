@@ -1,0 +1,136 @@
+"""A run: one execution of some code, with what went in and what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+from gitruns.entities.artifact import Artifact
+from gitruns.entities.dataset import DatasetInput
+from gitruns.entities.environment import Environment
+from gitruns.entities.ids import DEFAULT_EXPERIMENT_ID, Digest, ExperimentId, ObjectId, RunId, WriterId
+from gitruns.entities.source import Source
+from gitruns.entities.stamp import Stamp
+from gitruns.entities.values import MetricSummary, Point, Scalar
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+NOTE_TAG = "mlflow.note.content"
+"""The tag that holds a run's note (its description), as MLflow has it."""
+
+
+class RunStatus(str, Enum):
+    """Where a run stands in its life; the words are MLflow's."""
+
+    RUNNING = "RUNNING"
+    SCHEDULED = "SCHEDULED"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def ended(self) -> bool:
+        """Whether this status ends a run."""
+        return self in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
+
+
+class Lifecycle(str, Enum):
+    """Whether something is shown (`active`) or taken away reversibly (`deleted`)."""
+
+    ACTIVE = "active"
+    DELETED = "deleted"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """All of a run but its data. Times are milliseconds UTC.
+
+    `writer` is the clone that owns the log data. `entry_point` is the script, notebook or module, relative to the
+    repository; `command` the command line with secret-looking arguments masked. `error` is the exception that ended
+    a FAILED run, one line. `dropped` counts log records that could not be kept (full disk).
+    """
+
+    id: RunId
+    name: str
+    experiment_id: ExperimentId = DEFAULT_EXPERIMENT_ID
+    writer: WriterId
+    status: RunStatus = RunStatus.RUNNING
+    start_time_ms: int
+    end_time_ms: int | None = None
+    user: str | None = None
+    host: str | None = None
+    entry_point: str | None = None
+    command: tuple[str, ...] = ()
+    source: Source = field(default_factory=Source)
+    parent_run_id: RunId | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    lifecycle: Lifecycle = Lifecycle.ACTIVE
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One immutable piece of a run's metric history: what one seal wrote.
+
+    `digest` is the SHA-256 of its TSV bytes and `size_bytes` their length, never compressed. A part is `stored` when
+    its points are an object in the artifact store and the tree holds a downsampled curve in their place.
+    """
+
+    digest: Digest
+    size_bytes: int
+    stored: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The whole state of a run, all but the points of its metrics (and the bytes of its artifacts).
+
+    `params`, `tags` and `metrics` are read-only mappings by key. `commit` is the tip it was read from, None for a run
+    that is only in the journal. `unknown` holds files of the tree that this version does not know, path to bytes:
+    they are carried along untouched.
+    """
+
+    info: RunInfo
+    params: Mapping[str, Scalar] = field(default_factory=lambda: _NOTHING)
+    tags: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    metrics: Mapping[str, MetricSummary] = field(default_factory=lambda: _NOTHING)
+    parts: tuple[Part, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    inputs: tuple[DatasetInput, ...] = ()
+    environment: Environment | None = None
+    stamps: Mapping[str, Stamp] = field(default_factory=lambda: _NOTHING)
+    commit: ObjectId | None = None
+    live: bool = False
+    unknown: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING)
+
+    @property
+    def note(self) -> str:
+        """The run's note, empty when it has none."""
+        return self.tags.get(NOTE_TAG, "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whom git shall name as author: name, address, and the offset of their clock from UTC."""
+
+    name: str
+    email: str
+    utc_offset_minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Points of one run's metrics, by metric, then in logged order."""
+
+    points: tuple[Point, ...]
+    complete: bool = True
