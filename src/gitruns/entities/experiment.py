@@ -26,4 +26,5 @@ class Experiment:
     tags: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     stamps: Mapping[str, Stamp] = field(default_factory=lambda: _NOTHING)
     commit: ObjectId | None = None
+    format_version: int = 1
     unknown: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING)

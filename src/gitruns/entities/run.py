@@ -82,13 +82,14 @@ class RunInfo:
 class Part:
     """One immutable piece of a run's metric history: what one seal wrote.
 
-    `digest` is the SHA-256 of its TSV bytes and `size_bytes` their length, never compressed. A part is `stored` when
-    its points are an object in the artifact store and the tree holds a downsampled curve in their place.
+    `digest` is the SHA-256 of its TSV bytes and `size_bytes` their length, never compressed. `stored_as` is the gzip
+    object in the artifact store that holds the points when they are too many for the tree; the tree then has a
+    downsampled curve in their place.
     """
 
     digest: Digest
     size_bytes: int
-    stored: bool = False
+    stored_as: Artifact | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,8 @@ class Run:
 
     `params`, `tags` and `metrics` are read-only mappings by key. `commit` is the tip it was read from, None for a run
     that is only in the journal. `unknown` holds files of the tree that this version does not know, path to bytes:
-    they are carried along untouched.
+    they are carried along untouched. `manifest` is the object that lists the artifacts when they are too many for the
+    tree; `artifacts` is empty then. `format_version` is the tree's: one that is newer than ours is only shown.
     """
 
     info: RunInfo
@@ -106,11 +108,13 @@ class Run:
     metrics: Mapping[str, MetricSummary] = field(default_factory=lambda: _NOTHING)
     parts: tuple[Part, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
+    manifest: Artifact | None = None
     inputs: tuple[DatasetInput, ...] = ()
     environment: Environment | None = None
     stamps: Mapping[str, Stamp] = field(default_factory=lambda: _NOTHING)
     commit: ObjectId | None = None
     live: bool = False
+    format_version: int = 1
     unknown: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING)
 
     @property
