@@ -1,0 +1,43 @@
+"""The append logs of live runs: what a log call acknowledged survives the death of the process at any instant.
+
+Each process that writes into a run has a file of its own, `<root>/<run id>/<random>.log`, and appends one record a
+call with one `write(2)`. Readers fold the files of a run into its state, and spool its points for the seal. Nothing
+here knows git: `repo` seals a journal into a commit. Source: docs/format.md, "The journal".
+"""
+
+from gitruns.journal.fold import RunEnd
+from gitruns.journal.liveness import ProcessMark, WriterState, current_process_mark, writer_state
+from gitruns.journal.logfile import NeedsReopenError
+from gitruns.journal.points import PointSpool, read_points, spool_points
+from gitruns.journal.reader import (
+    JournalReader,
+    LiveRun,
+    WriterFile,
+    list_live,
+    mark_sealed,
+    remove,
+    sealed_commit,
+)
+from gitruns.journal.record import Opening
+from gitruns.journal.writer import JournalWriter
+
+__all__ = [
+    "JournalReader",
+    "JournalWriter",
+    "LiveRun",
+    "NeedsReopenError",
+    "Opening",
+    "PointSpool",
+    "ProcessMark",
+    "RunEnd",
+    "WriterFile",
+    "WriterState",
+    "current_process_mark",
+    "list_live",
+    "mark_sealed",
+    "read_points",
+    "remove",
+    "sealed_commit",
+    "spool_points",
+    "writer_state",
+]

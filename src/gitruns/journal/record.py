@@ -1,0 +1,247 @@
+"""Records of a journal: one line each, `<crc32 of the JSON, 8 hex> <JSON array>` and a newline.
+
+The array's first item says what it is; a reader leaves alone what it does not know. Times are milliseconds UTC.
+
+    ["open", 1, {…}]                                   who writes, and the run as it began: the first line of a file
+    ["m", key, step, time, value, key, step, …]        points of metrics, four items each; NaN and infinities as text
+    ["params", time, {key: canonical text}]            first write wins
+    ["tags", time, {key: text or null}]                last write wins, null takes the tag away
+    ["artifacts", time, [[path, sha256, size, in git], …]]
+    ["inputs", time, [{name, digest, source, …}, …]]
+    ["fields", time, {field: value}]                   name, lifecycle, environment, source …: last write wins
+    ["beat", time]                                     the writer is alive; a clock that no caller can set
+    ["dropped", time, count]                           records lost so far to a full buffer
+    ["end", time, status, end time, exit code, error, dropped]
+    ["close", time, dropped]                           the writer is done, the run is not
+
+Source: docs/format.md, "The journal".
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, cast
+from zlib import crc32
+
+import orjson
+
+from gitruns.entities.artifact import Artifact
+from gitruns.entities.canonical import NotCanonicalError, encode_value, parse_list
+from gitruns.entities.dataset import DatasetInput
+from gitruns.entities.environment import Environment
+from gitruns.entities.ids import Digest, ObjectId
+from gitruns.entities.run import Identity, RunInfo
+from gitruns.entities.values import Point, Scalar
+from gitruns.journal.info import (
+    ShapeError,
+    environment_from_json,
+    environment_to_json,
+    identity_from_json,
+    identity_to_json,
+    info_from_json,
+    info_to_json,
+    integer,
+    mapping,
+    mark_from_json,
+    mark_to_json,
+    optional_object_id,
+    text,
+)
+from gitruns.journal.liveness import ProcessMark
+
+JOURNAL_FORMAT = 1
+
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A longer line is no record: whoever reads a strange journal holds no more than this at a time."""
+
+Record: TypeAlias = list[Any]
+"""A decoded line: its kind, then what the kind holds."""
+
+OpeningKind: TypeAlias = Literal["start", "join", "resume"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """The first record of a writer's file.
+
+    `kind` is `start` for the process that began the run, `resume` for one that carries it on (`base` is the commit
+    it builds on), `join` for any other that writes into it. `info` is the run as this writer saw it then. `locked`
+    says that the file system gave a lock on the file.
+    """
+
+    kind: OpeningKind
+    info: RunInfo
+    identity: Identity
+    environment: Environment | None = None
+    base: ObjectId | None = None
+    time_ms: int
+    process: ProcessMark
+    locked: bool = field(default=True, compare=False)
+
+    @property
+    def owns(self) -> bool:
+        """Whether this writer's end is the run's end."""
+        return self.kind != "join"
+
+
+def encode_record(record: Sequence[Any]) -> bytes:
+    """Returns the line of a record, its newline included."""
+    body = orjson.dumps(record)
+    return b"%08x %b\n" % (crc32(body), body)
+
+
+_GLUED = re.compile(rb"[0-9a-f]{8} \[")
+
+
+def decode_record(line: bytes) -> Record | None:
+    """Returns the record of a line (without newline), or None for one that is torn.
+
+    A line that begins with a torn one and ends with a whole record, no newline between, still gives that record.
+    """
+    body = line[9:]
+    if b"%08x" % crc32(body) != line[:8] or line[8:9] != b" ":
+        for match in list(_GLUED.finditer(line, 1))[-4:]:
+            record = decode_record(line[match.start() :])
+            if record is not None:
+                return record
+        return None
+    try:
+        record = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(record, list) or not record or not isinstance(record[0], str):
+        return None
+    return record
+
+
+def encode_points(points: Iterable[Point]) -> bytes:
+    """Returns the line that holds the points, in their order."""
+    record: Record = ["m"]
+    for point in points:
+        value: float | str = point.value
+        if value - point.value != 0.0:  # only a finite number is itself less itself zero
+            value = non_finite_text(point.value)
+        record += (point.metric, point.step, point.time_ms, value)
+    return encode_record(record)
+
+
+def non_finite_text(value: float) -> str:
+    """Returns `nan`, `inf` or `-inf`: JSON has no number for them."""
+    return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+
+
+def encode_opening(opening: Opening) -> bytes:
+    """Returns the line of an opening record."""
+    return encode_record(
+        [
+            "open",
+            JOURNAL_FORMAT,
+            {
+                "kind": opening.kind,
+                "time": opening.time_ms,
+                "info": info_to_json(opening.info),
+                "identity": identity_to_json(opening.identity),
+                "environment": environment_to_json(opening.environment),
+                "base": opening.base,
+                "process": mark_to_json(opening.process),
+                "locked": opening.locked,
+            },
+        ]
+    )
+
+
+def decode_opening(record: Record) -> Opening:
+    """Returns what an opening record says; raises `ShapeError` when it is none, or one of a newer format."""
+    if record[0] != "open" or len(record) < 3:
+        raise ShapeError("the first record is no opening")
+    if record[1] != JOURNAL_FORMAT:
+        raise ShapeError(f"journal format {record[1]!r:.20} is not known")
+    given = mapping(record[2])
+    kind = given.get("kind")
+    if kind not in ("start", "join", "resume"):
+        raise ShapeError("unknown kind of opening")
+    environment = given.get("environment")
+    return Opening(
+        kind=cast("OpeningKind", kind),
+        info=info_from_json(mapping(given.get("info"))),
+        identity=identity_from_json(given.get("identity")),
+        environment=None if environment is None else environment_from_json(environment),
+        base=optional_object_id(given.get("base")),
+        time_ms=integer(given.get("time")),
+        process=mark_from_json(mapping(given.get("process"))),
+        locked=given.get("locked") is not False,
+    )
+
+
+def encode_params(time_ms: int, params: Mapping[str, Scalar]) -> bytes:
+    """Returns the line of some params; values as canonical text, so that integers of any size stay exact."""
+    return encode_record(["params", time_ms, {key: encode_value(value) for key, value in params.items()}])
+
+
+def decode_params(given: object) -> dict[str, Scalar]:
+    """Returns the typed values of a params record."""
+    items = mapping(given)
+    if not items:
+        return {}
+    lines = "".join(f"- {text(value)}\n" for value in items.values())
+    try:
+        values = parse_list(lines.encode())
+    except NotCanonicalError as error:
+        raise ShapeError(str(error)) from None
+    if len(values) != len(items) or any(isinstance(value, (list, dict)) for value in values):
+        raise ShapeError("a param is no scalar")
+    return dict(zip(items, values, strict=True))
+
+
+def artifact_to_json(artifact: Artifact) -> list[Any]:
+    """Returns the item of an artifacts record."""
+    return [artifact.path, artifact.digest, artifact.size_bytes, artifact.in_git]
+
+
+def artifact_from_json(given: object) -> Artifact:
+    """Returns the artifact of an item of an artifacts record."""
+    if not isinstance(given, list) or len(given) < 4:
+        raise ShapeError("not an artifact")
+    return Artifact(
+        path=text(given[0]), digest=Digest(text(given[1])), size_bytes=integer(given[2]), in_git=given[3] is True
+    )
+
+
+def input_to_json(given: DatasetInput) -> dict[str, Any]:
+    """Returns the item of an inputs record."""
+    return {
+        "name": given.name,
+        "digest": given.digest,
+        "source": given.source,
+        "source_type": given.source_type,
+        "schema": given.schema,
+        "profile": given.profile,
+        "context": given.context,
+        "tags": [list(tag) for tag in given.tags],
+    }
+
+
+def input_from_json(given: object) -> DatasetInput:
+    """Returns the dataset of an item of an inputs record."""
+    items = mapping(given)
+
+    def optional(name: str) -> str | None:
+        value = items.get(name)
+        return None if value is None else text(value)
+
+    tags = items.get("tags") or []
+    if not isinstance(tags, list) or not all(isinstance(tag, list) and len(tag) == 2 for tag in tags):
+        raise ShapeError("not the tags of a dataset")
+    return DatasetInput(
+        name=text(items.get("name")),
+        digest=text(items.get("digest")),
+        source=text(items.get("source")),
+        source_type=text(items.get("source_type")),
+        schema=optional("schema"),
+        profile=optional("profile"),
+        context=optional("context"),
+        tags=tuple((text(key), text(value)) for key, value in tags),
+    )
