@@ -12,6 +12,7 @@
     └── InternalError                               report a bug
 
 `kind` is the finer cause: a stable code, added to but never renamed. `hint` is the next thing to type.
+`GitRunsWarning` is said, once each, of what must not break a training run.
 Exit codes, HTTP statuses and MLflow's error codes are tables in the faces that need them.
 """
 
@@ -101,3 +102,7 @@ class InternalError(GitRunsError):
     """A bug of ours."""
 
     default_kind = "internal"
+
+
+class GitRunsWarning(UserWarning):
+    """Something went wrong that logging does not raise for: it is said once, and the run goes on."""

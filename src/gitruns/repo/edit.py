@@ -1,0 +1,154 @@
+"""Changes of a run after its end: each transaction is one commit on top of the run, with a stamp for each field."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gitruns.entities import names
+from gitruns.entities.artifact import Artifact
+from gitruns.entities.environment import read_only
+from gitruns.entities.ids import ObjectId, RunId
+from gitruns.entities.run import Lifecycle, Run
+from gitruns.entities.stamp import Stamp, next_stamp
+from gitruns.errors import ConflictError, NotFoundError
+from gitruns.repo.formats import refuse_newer_format
+from gitruns.repo.runlog import now_ms
+from gitruns.repo.trees import carried_files
+
+if TYPE_CHECKING:
+    from gitruns.repo.repo import Repo
+
+_ATTEMPTS = 20
+
+
+class Transaction:
+    """Collects changes of one run; they are written together when the block ends without an exception.
+
+    On a live run they become records of its journal, on an ended one a commit. Raises `ConflictError` when others
+    keep changing the run.
+    """
+
+    def __init__(self, repo: Repo, run_id: RunId) -> None:
+        self._repo = repo
+        self._run_id = run_id
+        self._run = repo.get_run(run_id)
+        self._tags: dict[str, str | None] = {}
+        self._fields: dict[str, str] = {}
+        self._artifacts: list[Artifact] = []
+
+    def set_tag(self, key: str, value: object) -> None:
+        """Sets one tag."""
+        key, text = names.check_tag(key, value)
+        self._tags[key] = text
+
+    def delete_tag(self, key: str) -> None:
+        """Takes one tag away; raises `NotFoundError` (kind `tag-not-found`) when the run has none of that key."""
+        if self._tags.get(key, self._run.tags.get(key)) is None:
+            raise NotFoundError(f"run '{self._run_id[:8]}' has no tag '{key}'", kind="tag-not-found")
+        self._tags[key] = None
+
+    def rename(self, name: str) -> None:
+        """Gives the run another name."""
+        self._fields["name"] = names.check_text("run name", name, names.MAX_NAME_LENGTH, empty=False)
+
+    def set_lifecycle(self, lifecycle: Lifecycle) -> None:
+        """Deletes the run reversibly, or restores it."""
+        self._fields["lifecycle"] = lifecycle.value
+
+    def add_artifacts(self, artifacts: Sequence[Artifact]) -> None:
+        """Adds artifacts whose bytes are in the cache already; the same path again replaces."""
+        self._artifacts.extend(artifacts)
+
+    def __enter__(self) -> Transaction:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None and (self._tags or self._fields or self._artifacts):
+            self._write()
+
+    def _write(self) -> None:
+        live = self._repo.live(self._run_id)
+        if live is not None and live.alive:
+            self._write_to_journal()
+            return
+        self._repo.seal(self._run_id)
+        for _ in range(_ATTEMPTS):
+            if self._commit():
+                return
+        raise ConflictError(f"cannot change run '{self._run_id[:8]}': others keep changing it", kind="ref-moved")
+
+    def _write_to_journal(self) -> None:
+        log = self._repo.open_log(self._run_id)
+        if self._tags:
+            log.write_tags(self._tags)
+        if self._fields:
+            log.set_fields(self._fields)
+        if self._artifacts:
+            log.add_artifacts(self._artifacts)
+        log.detach()
+
+    def _commit(self) -> bool:
+        store = self._repo.store
+        tip = store.run_tip(self._run_id)
+        if tip is None:
+            raise NotFoundError(f"run '{self._run_id[:8]}' is gone", kind="run-not-found")
+        old = store.read_run(tip)
+        refuse_newer_format("run", old.info.name, old.format_version)
+        time_ms = now_ms()
+        stamp = next_stamp(max(old.stamps.values(), default=None), time_ms, self._repo.writer)
+        new = self._applied(old, stamp)
+        commit = store.write_run_commit(
+            new,
+            parents=[tip],
+            identity=self._repo.identity(),
+            time_ms=time_ms,
+            subject=f"run {new.info.name}: {self._subject()}",
+            files=carried_files(store, tip),
+        )
+        return moved(self._repo, self._run_id, commit, tip)
+
+    def _applied(self, old: Run, stamp: Stamp) -> Run:
+        tags = {**old.tags, **self._tags}
+        info = old.info
+        if "name" in self._fields:
+            info = replace(info, name=self._fields["name"])
+        if "lifecycle" in self._fields:
+            info = replace(info, lifecycle=Lifecycle(self._fields["lifecycle"]))
+        artifacts = {artifact.path: artifact for artifact in (*old.artifacts, *self._artifacts)}
+        stamps = dict(old.stamps)
+        stamps |= {f"tags/{key}": stamp for key in self._tags}
+        stamps |= {f"run/{key}": stamp for key in self._fields}
+        stamps |= {f"artifacts/{artifact.path}": stamp for artifact in self._artifacts}
+        return replace(
+            old,
+            info=info,
+            tags=read_only({key: value for key, value in tags.items() if value is not None}),
+            artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
+            stamps=read_only(stamps),
+        )
+
+    def _subject(self) -> str:
+        parts = []
+        if "name" in self._fields:
+            parts.append("rename")
+        if "lifecycle" in self._fields:
+            parts.append("delete" if self._fields["lifecycle"] == Lifecycle.DELETED.value else "restore")
+        if self._tags:
+            parts.append("edit tags " + ", ".join(sorted(self._tags))[:60])
+        if self._artifacts:
+            parts.append(f"add {len(self._artifacts)} artifacts")
+        return "; ".join(parts)
+
+
+def moved(repo: Repo, run_id: RunId, commit: ObjectId, tip: ObjectId | None) -> bool:
+    """Moves a run's ref when nobody did so since it was read; returns whether it moved."""
+    try:
+        repo.store.set_run_tip(run_id, commit, tip)
+    except ConflictError:
+        return False
+    return True

@@ -1,0 +1,109 @@
+"""What a journal adds to a run that has ended before: a resume, late records, or the same seal once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields, replace
+
+from gitruns.entities.dataset import DatasetInput
+from gitruns.entities.environment import read_only
+from gitruns.entities.run import Run, RunInfo, RunStatus
+from gitruns.entities.stamp import Stamp
+from gitruns.entities.values import fold_summaries
+from gitruns.journal import LiveRun
+
+
+def final_info(live: LiveRun) -> RunInfo:
+    """Returns the run's facts at its end: as its owner said, KILLED when nobody did, or still open."""
+    info = live.run.info
+    if live.end is not None:
+        return replace(
+            info,
+            status=live.end.status,
+            end_time_ms=live.end.end_time_ms,
+            exit_code=live.end.exit_code,
+            error=live.end.error,
+        )
+    if is_late(live):
+        return info
+    if not live.alive and not live.detached:
+        return replace(info, status=RunStatus.KILLED, end_time_ms=live.last_time_ms)
+    return info
+
+
+def is_late(live: LiveRun) -> bool:
+    """Returns whether a journal only adds records to a run that has ended: these do not touch its status."""
+    if live.base is None:
+        return False
+    return live.opening.kind == "join" or live.opening.info.status is not RunStatus.RUNNING
+
+
+def shown_over(old: Run, live: LiveRun) -> Run:
+    """Returns how an ended run looks with what its journal adds: `laid_over`, and the metrics folded."""
+    merged = laid_over(old, live)
+    metrics = dict(old.metrics)
+    for key, summary in live.run.metrics.items():
+        metrics[key] = fold_summaries([metrics[key], summary]) if key in metrics else summary
+    return replace(merged, metrics=read_only(metrics), live=live.alive)
+
+
+def laid_over(old: Run, live: LiveRun) -> Run:
+    """Lays what the journal says over an ended run; a field edited since, by a greater stamp, stays as it is."""
+    stamps = dict(old.stamps)
+    tags = dict(old.tags)
+    for key, (time_ms, value) in live.tag_changes.items():
+        stamp = Stamp(time_ms, 0, live.opening.info.writer)
+        field = f"tags/{key}"
+        if tags.get(key) == value or (field in stamps and stamps[field] >= stamp):
+            continue
+        stamps[field] = stamp
+        if value is None:
+            tags.pop(key, None)
+        else:
+            tags[key] = value
+    info = _merged_info(old, live, stamps)
+    artifacts = {artifact.path: artifact for artifact in old.artifacts}
+    for artifact in live.run.artifacts:
+        known = artifacts.get(artifact.path)
+        if known is None or known.digest != artifact.digest:
+            artifacts[artifact.path] = artifact
+    return replace(
+        old,
+        info=info,
+        params=read_only({**live.run.params, **old.params}),
+        tags=read_only(tags),
+        artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
+        inputs=_united_inputs(old.inputs, live.run.inputs),
+        environment=old.environment or live.run.environment,
+        stamps=read_only(stamps),
+    )
+
+
+def _merged_info(old: Run, live: LiveRun, stamps: dict[str, Stamp]) -> RunInfo:
+    info = old.info
+    stored = {field.name for field in fields(RunInfo)}
+    for field, (time_ms, value) in live.field_changes.items():
+        stamp = Stamp(time_ms, 0, live.opening.info.writer)
+        known = stamps.get(f"run/{field}")
+        if field not in stored:
+            continue
+        if getattr(info, field) != value and (known is None or known < stamp):
+            stamps[f"run/{field}"] = stamp
+            info = replace(info, **{field: value})
+    final = final_info(live)
+    if is_late(live):
+        return info
+    return replace(
+        info,
+        status=final.status,
+        end_time_ms=final.end_time_ms,
+        exit_code=final.exit_code,
+        error=final.error,
+        dropped=info.dropped + live.dropped,
+        writer=final.writer,
+    )
+
+
+def _united_inputs(old: Iterable[DatasetInput], new: Iterable[DatasetInput]) -> tuple[DatasetInput, ...]:
+    united = {(one.name, one.digest, one.context or ""): one for one in (*new, *old)}
+    return tuple(united[key] for key in sorted(united))

@@ -1,0 +1,118 @@
+"""Seals a journal: what was logged becomes commits on the run's own ref.
+
+A seal can be repeated. Times come from the journal, so the first seal of a run always makes the same commits, and a
+later one adds to the run only what is not in it yet. Nothing is removed here: see `repo.upkeep`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gitruns.artifacts import ArtifactCache
+from gitruns.entities.environment import read_only
+from gitruns.entities.ids import ObjectId
+from gitruns.entities.run import Run
+from gitruns.errors import ConflictError
+from gitruns.gitstore import GitStore
+from gitruns.journal import LiveRun, PointSpool, spool_points
+from gitruns.repo.formats import refuse_newer_format
+from gitruns.repo.parts import HistoryParts
+from gitruns.repo.resumed import final_info, is_late, laid_over
+from gitruns.repo.texts import keep_texts
+from gitruns.repo.trees import carried_files
+
+_ATTEMPTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """A run that is in git: its tip, and whether this seal added anything."""
+
+    commit: ObjectId
+    changed: bool
+
+
+def seal_journal(store: GitStore, cache: ArtifactCache, live: LiveRun, folder: Path) -> Sealed:
+    """Puts what a journal holds into git and returns the run's tip; raises `ConflictError` when others keep moving it.
+
+    On return the objects and the ref are written but not yet synced; the journal stays until they are.
+    """
+    run_id = live.run.info.id
+    with spool_points(folder, spill_dir=folder) as spool:
+        for _ in range(_ATTEMPTS):
+            tip = store.run_tip(run_id)
+            commit = _first_seal(store, cache, live, spool) if tip is None else _add(store, cache, live, spool, tip)
+            if commit == tip:
+                return Sealed(commit=commit, changed=False)
+            try:
+                store.set_run_tip(run_id, commit, tip)
+            except ConflictError:
+                continue
+            return Sealed(commit=commit, changed=True)
+    raise ConflictError(f"cannot seal run '{run_id[:8]}': others keep moving its ref", kind="ref-moved")
+
+
+def _first_seal(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool) -> ObjectId:
+    parts = HistoryParts(cache, {}, ())
+    parts.add(spool)
+    artifacts, texts = keep_texts(cache, live.run.artifacts)
+    finish = replace(
+        live.run,
+        info=final_info(live),
+        metrics=read_only(spool.summaries),
+        parts=tuple(parts.parts),
+        artifacts=artifacts,
+        live=False,
+        stamps=read_only({}),
+    )
+    source = live.run.info.source.commit
+    return store.seal_run(
+        Run(info=live.opening.info),
+        finish,
+        parent=source if source is not None and store.backend.has_object(source) else None,
+        identity=live.opening.identity,
+        files={**parts.files, **texts},
+    )
+
+
+def _add(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool, tip: ObjectId) -> ObjectId:
+    """Adds to an ended run what the journal has more; returns the tip itself when that is nothing."""
+    old = store.read_run(tip)
+    refuse_newer_format("run", old.info.name, old.format_version)
+    carried = carried_files(store, tip)
+    parts = HistoryParts(cache, carried, old.parts, old.metrics)
+    parts.add(spool)
+    texts = {path: data for path, data in carried.items() if path.startswith("artifacts/")}
+    merged = laid_over(old, live)
+    fresh = [artifact for artifact in merged.artifacts if artifact not in old.artifacts]
+    kept, more = keep_texts(cache, fresh, spent=sum(map(len, texts.values())))
+    by_path = {artifact.path: artifact for artifact in (*merged.artifacts, *kept)}
+    for artifact in fresh:  # a text that was replaced is no longer what the tree shows
+        texts.pop(f"artifacts/{artifact.path}", None)
+    new = replace(
+        merged,
+        metrics=read_only(parts.summaries()),
+        parts=tuple(parts.parts),
+        artifacts=tuple(by_path[path] for path in sorted(by_path)),
+        live=False,
+    )
+    if same_state(new, old):
+        return tip
+    return store.write_run_commit(
+        new,
+        parents=[tip],
+        identity=live.opening.identity,
+        time_ms=live.last_time_ms,
+        subject=f"run {new.info.name}: {_added_word(live)}",
+        files={**parts.files, **texts, **more},
+    )
+
+
+def same_state(new: Run, old: Run) -> bool:
+    """Returns whether two states of a run have the same content."""
+    return replace(new, commit=None, live=False) == replace(old, commit=None, live=False)
+
+
+def _added_word(live: LiveRun) -> str:
+    return "add late records" if is_late(live) else f"resume, {final_info(live).status.value.lower()}"

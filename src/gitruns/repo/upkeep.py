@@ -1,0 +1,169 @@
+"""Sealing what is over, making it durable, and collecting what was logged elsewhere.
+
+A sealed journal stays until the objects and the ref that it became are on disk, so a power cut in between loses
+nothing: the next command finds the mark, sees what is missing and seals again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitruns.artifacts import ArtifactCache
+from gitruns.entities.ids import ExperimentId, ObjectId, RunId
+from gitruns.errors import GitRunsError, NotFoundError
+from gitruns.journal import (
+    JournalReader,
+    LiveRun,
+    current_process_mark,
+    list_live,
+    mark_sealed,
+    remove,
+    sealed_commit,
+    unclosed_openings,
+)
+from gitruns.repo.seal import seal_journal
+
+if TYPE_CHECKING:
+    from gitruns.repo.repo import Repo
+
+KEEP_FOREIGN_S = 7 * 24 * 3600
+"""A journal of another machine's writer is kept so long after its last touch, in case that writer is only slow."""
+
+
+@dataclass(slots=True, kw_only=True)
+class CollectReport:
+    """What became of a folder of journals: runs sealed now, here already, still being written, and what failed."""
+
+    sealed: list[RunId] = field(default_factory=list)
+    known: list[RunId] = field(default_factory=list)
+    skipped: list[RunId] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def seal(repo: Repo, run_id: RunId) -> bool:
+    """Seals what a journal has more than git when nobody writes it any more; returns whether it did."""
+    live = repo.live(run_id)
+    if live is None or live.alive:
+        return False
+    folder = repo.live_root / run_id
+    _ensure_experiment(repo, live)
+    sealed = seal_journal(repo.store, repo.cache, live, folder)
+    mark_sealed(folder, sealed.commit, covers=live.covers)
+    return True
+
+
+def _ensure_experiment(repo: Repo, live: LiveRun) -> None:
+    """Creates the experiment of a run that was started where there was no repository to create it in."""
+    name = live.opening.experiment_name
+    if name is None:
+        return
+    with suppress(NotFoundError):
+        repo.get_experiment(ExperimentId(live.run.info.experiment_id))
+        return
+    repo.experiments.ensure(name)
+
+
+def recover(repo: Repo) -> list[RunId]:
+    """Seals every run whose writers are done or dead, syncs what is sealed, and returns what this call sealed."""
+    done = []
+    for run_id in repo.live_ids():
+        with suppress(GitRunsError):  # one bad journal must not keep the others from their commits
+            if seal(repo, run_id):
+                done.append(run_id)
+    sync_sealed(repo, repo.live_ids())
+    return done
+
+
+def sync_sealed(repo: Repo, run_ids: Iterable[RunId]) -> None:
+    """Puts objects and refs of sealed runs on disk, then removes their journals and the holds on their sources."""
+    tips = {}
+    for run_id in run_ids:
+        tip = _tip_to_sync(repo, run_id)
+        if tip is not None:
+            tips[run_id] = tip
+    if not tips:
+        return
+    repo.store.sync(list(tips.items()))
+    for run_id in tips:
+        remove(repo.live_root / run_id)
+        if not (repo.live_root / run_id).exists():
+            repo.store.release_source(run_id)
+
+
+def _tip_to_sync(repo: Repo, run_id: RunId) -> ObjectId | None:
+    folder = repo.live_root / run_id
+    if sealed_commit(folder) is None or _may_come_back(folder):
+        return None
+    return repo.store.run_tip(run_id)
+
+
+def _may_come_back(folder: Path) -> bool:
+    """Returns whether a writer on another machine, taken for dead, might only have been slow."""
+    boot_id = current_process_mark().boot_id
+    now_s = time.time()
+    return any(
+        opening.process.boot_id != boot_id and now_s - path.stat().st_mtime < KEEP_FOREIGN_S
+        for path, opening in unclosed_openings(folder)
+    )
+
+
+def collect(repo: Repo, folder: Path) -> CollectReport:
+    """Seals the runs of a folder of journals into this repository; a run that is here already is not doubled.
+
+    Runs that are still being written are skipped. The folder is left as it is: collecting it again changes nothing.
+    """
+    root = folder / "live" if (folder / "live").is_dir() else folder
+    if not root.is_dir():
+        raise NotFoundError(
+            f"there is no folder of journals '{folder}'",
+            kind="journal-folder-not-found",
+            hint="name the folder that GITRUNS_JOURNAL was set to",
+        )
+    report = CollectReport()
+    cache = ArtifactCache(root.parent / "cache")
+    for run_id in list_live(root):
+        try:
+            _collect_run(repo, root / run_id, cache, report)
+        except GitRunsError as error:
+            report.problems.append(f"run '{run_id[:8]}': {error}")
+    return report
+
+
+def _collect_run(repo: Repo, folder: Path, cache: ArtifactCache, report: CollectReport) -> None:
+    live = JournalReader(folder).refresh()
+    run_id = live.run.info.id
+    if live.alive:
+        report.skipped.append(run_id)
+        return
+    for artifact in live.run.artifacts:
+        if not repo.cache.has(artifact.digest):
+            with cache.open(artifact.digest) as file:
+                repo.cache.put_stream(iter(lambda: file.read(1 << 20), b""))
+    if _is_here(repo, live):
+        report.known.append(run_id)
+        return
+    _ensure_experiment(repo, live)
+    sealed = seal_journal(repo.store, repo.cache, live, folder)
+    repo.store.sync([(run_id, sealed.commit)])
+    (report.sealed if sealed.changed else report.known).append(run_id)
+
+
+def _is_here(repo: Repo, live: LiveRun) -> bool:
+    """Returns whether all that a journal holds is in git already, whatever was added there since."""
+    tip = repo.store.run_tip(live.run.info.id)
+    if tip is None:
+        return False
+    stored = repo.store.read_run(tip)
+    points = sum(summary.count for summary in live.run.metrics.values())
+    stored_points = sum(summary.count for summary in stored.metrics.values())
+    artifacts = {artifact.path for artifact in repo.artifacts_of(stored)}
+    return (
+        points <= stored_points
+        and live.run.params.items() <= stored.params.items()
+        and all(artifact.path in artifacts for artifact in live.run.artifacts)
+    )
