@@ -4,8 +4,9 @@ A canonical file is a mapping, one `"key": value` line each in bytewise order of
 line each. Values are the part of JSON that YAML 1.1 and YAML 1.2 read alike, so any YAML reader reads the file,
 `git diff` shows one line for each change, and equal content has equal bytes. Source: docs/format.md, "Canonical YAML".
 
-`parse_mapping` and `parse_list` are the fast path: they join the lines and let the JSON scanner work. Whatever they
-are not sure to read exactly as a YAML reader would raises `NotCanonicalError`, and the caller takes the slow path.
+`parse_mapping` and `parse_list` are the fast path: they check the grammar, join the lines and let the JSON scanner
+work. Whatever is not surely read exactly as a YAML reader would raises `NotCanonicalError`, and the caller takes the
+slow path.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def encode_text(text: str) -> str:
 def encode_float(number: float) -> str:
     """Returns the shortest digits that round-trip, always with a point and, in an exponent, a sign; `.nan`, `.inf`."""
     if math.isfinite(number):
-        text = repr(number)
+        text = float.__repr__(number)  # numpy's own floats have another repr
         if "e" in text:
             mantissa, exponent = text.split("e")
             if "." not in mantissa:
@@ -123,90 +124,81 @@ def encode_list(items: Iterable[Value]) -> bytes:
     return "".join(lines).encode() if lines else b"[]\n"
 
 
-# A float that YAML 1.1 would take for text: no point before the exponent, or no sign in it.
-_DOUBTFUL_FLOAT = re.compile(r"[ \[]-?[0-9]+(?:[eE]|\.[0-9]+(?:E|e[0-9]))")
-_STRING_OR_WORD = re.compile(r'"(?:[^"\\]|\\.)*"|(?<=[ \[])-?\.(?:nan|inf)(?=[,}\]]|$)|-?(?:NaN|Infinity)')
-_WORDS = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity"}
+# The canonical grammar as regular expressions, part by part. It is checked in full before JSON reads a byte: JSON takes
+# much that YAML reads in another way (`1e5`, `"a":1`, tabs, carriage returns, escaped surrogates, NaN, keys too long).
+_RAW = r'[^"\\\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]*'
+_TEXT = rf'"{_RAW}(?:\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{{4}}){_RAW})*"'
+_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+(?:e[+-][0-9]+)?)?"
+_ATOM = rf"(?:{_TEXT}|{_NUMBER}|true|false|null|-?\.inf|\.nan)"
 
 
-def _non_finite_as_json(line: str) -> str:
-    def replace(match: re.Match[str]) -> str:
-        word = match.group()
-        if word[0] == '"':
-            return word
-        if word not in _WORDS:
-            raise NotCanonicalError(f"{word} is not YAML for a number")
-        return _WORDS[word]
+def _or_nested(item: str) -> str:
+    """Returns the pattern of an item, or of a list or mapping that holds such items."""
+    entry = f"{_TEXT}: {item}"
+    return rf"(?:{item}|\[(?:{item}(?:, {item})*)?\]|\{{(?:{entry}(?:, {entry})*)?\}})"
 
-    return _STRING_OR_WORD.sub(replace, line)
+
+# Two levels of nesting are as deep as our files go; anything deeper takes the slow path.
+_VALUE = _or_nested(_or_nested(_ATOM))
+# Anchored, so that hostile text is not tried again from each of its quotes.
+_MAPPING_LINE = re.compile(f"^{_TEXT}: {_VALUE}\n", re.MULTILINE)
+_LIST_LINE = re.compile(f"^- {_VALUE}\n", re.MULTILINE)
+_TEXT_AND_COLON = re.compile(f"{_TEXT}:?")
+_TEXT_OR_NON_FINITE = re.compile(rf"{_TEXT}|-?\.(?:inf|nan)")
+_AS_JSON = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity"}
 
 
 def _unique(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        raise NotCanonicalError("duplicate key in a nested mapping")
+        raise NotCanonicalError("duplicate key")
     return result
 
 
-_CONSTANTS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-_DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__, object_pairs_hook=_unique)
-_BIG_DECODER = json.JSONDecoder(
-    parse_constant=_CONSTANTS.__getitem__, object_pairs_hook=_unique, parse_int=int_from_text
-)
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique)
+_BIG_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=int_from_text)
 
 
-def _check_readable(joined: str) -> None:
-    """Refuses what JSON reads in another way than YAML does."""
-    if "\t" in joined or _DOUBTFUL_FLOAT.search(joined):
-        raise NotCanonicalError("a tab, or a number that YAML reads as text")
-    if (not joined.isascii() or "\x7f" in joined) and _ESCAPED.search(joined):
-        raise NotCanonicalError("a character that YAML cannot hold raw")
-    if "\\u" in joined and _SURROGATE_ESCAPE.search(joined):
-        raise NotCanonicalError("an escaped surrogate")
-
-
-def _scan(joined: str, lines: list[str], opening: str, closing: str) -> Value:
-    if "NaN" in joined or "Inf" in joined or ".nan" in joined or ".inf" in joined:
-        joined = ",".join(_non_finite_as_json(line) for line in lines)
-    _check_readable(joined)
-    text = f"{opening}{joined}{closing}"
-    try:
-        return _DECODER.decode(text)
-    except json.JSONDecodeError as error:
-        raise NotCanonicalError(str(error)) from None
-    except RecursionError:
-        raise NotCanonicalError("nested too deep") from None
-    except NotCanonicalError:
-        raise
-    except ValueError:  # an integer beyond Python's guard of 4,300 digits
-        return _BIG_DECODER.decode(text)
-
-
-def _lines(data: bytes) -> list[str]:
+def _read_lines(data: bytes, line: re.Pattern[str]) -> str:
+    """Returns the text when it is lines of that pattern from end to end, non-finite numbers in JSON's words."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise NotCanonicalError(str(error)) from None
-    if not text.endswith("\n"):
-        raise NotCanonicalError("the last line has no end")
-    return text[:-1].split("\n")
+    if not text or line.sub("", text):  # what matches do not cover would be left over
+        raise NotCanonicalError("not the canonical form")
+    if len(text) > MAX_KEY_LENGTH and max(map(len, text.split("\n"))) > MAX_KEY_LENGTH:
+        _check_keys(text)
+    if ".nan" in text or ".inf" in text:
+        text = _TEXT_OR_NON_FINITE.sub(lambda match: _AS_JSON.get(match.group(), match.group()), text)
+    return text
+
+
+def _check_keys(text: str) -> None:
+    for quoted in _TEXT_AND_COLON.findall(text):
+        if len(quoted) > MAX_KEY_LENGTH + 1 and quoted[-1] == ":":
+            raise NotCanonicalError("a key is longer than YAML readers take")
+
+
+def _decode(text: str) -> Value:
+    try:
+        return _DECODER.decode(text)
+    except NotCanonicalError:
+        raise
+    except ValueError:  # an integer beyond Python's guard of 4,300 digits: the grammar is checked, so nothing else
+        return _BIG_DECODER.decode(text)
 
 
 def parse_mapping(data: bytes) -> dict[str, Value]:
     """Returns the mapping of a canonical file: the fast path.
 
-    Raises `NotCanonicalError` for text that is not surely the canonical form; a YAML reader decides then.
+    Raises `NotCanonicalError` for text that is not surely the canonical form; a YAML reader decides then. The order
+    of the keys is not looked at.
     """
     if data == b"{}\n":
         return {}
-    lines = _lines(data)
-    for line in lines:
-        if line[:1] != '"':
-            raise NotCanonicalError("a line does not start with a quoted key")
-    mapping: dict[str, Value] = _scan(",".join(lines), lines, "{", "}")
-    if len(mapping) != len(lines):
-        raise NotCanonicalError("duplicate key")
+    text = _read_lines(data, _MAPPING_LINE)
+    mapping: dict[str, Value] = _decode("{" + text[:-1].replace("\n", ",\n") + "}")
     return mapping
 
 
@@ -214,16 +206,9 @@ def parse_list(data: bytes) -> list[Value]:
     """Returns the list of a canonical file: the fast path, raising `NotCanonicalError` as `parse_mapping` does."""
     if data == b"[]\n":
         return []
-    lines = _lines(data)
-    items = []
-    for line in lines:
-        if line[:2] != "- ":
-            raise NotCanonicalError("a line does not start with '- '")
-        items.append(line[1:])
-    values: list[Value] = _scan(",".join(items), items, "[", "]")
-    if len(values) != len(items):
-        raise NotCanonicalError("a line holds more than one item")
-    return values
+    text = _read_lines(data, _LIST_LINE)
+    items: list[Value] = _decode("[" + text[2:-1].replace("\n- ", ",\n") + "]")
+    return items
 
 
 def corrupt(path: str, line: int | None, why: str) -> CorruptDataError:
