@@ -41,7 +41,7 @@ def encode_number(value: float) -> str:
     """Returns the last column: shortest digits that round-trip, or `nan`, `inf`, `-inf`."""
     if math.isnan(value):
         return "nan"  # repr may show the sign of a NaN on some platform; the format has one NaN
-    return repr(value)
+    return float.__repr__(value)  # numpy's own floats have another repr
 
 
 def encode_point(key_column: str, step: int, time_ms: int, value: float) -> str:

@@ -11,6 +11,7 @@ import re
 import secrets
 from numbers import Integral, Real
 
+from gitruns.entities import canonical
 from gitruns.entities.values import Scalar, int_text, param_text
 from gitruns.errors import InvalidInputError
 
@@ -20,7 +21,7 @@ MAX_TAG_LENGTH = 8000
 MAX_EXPERIMENT_TAG_LENGTH = 5000
 MAX_NAME_LENGTH = 500
 MAX_BATCH_ITEMS = 1000
-MAX_ARTIFACT_PATH_LENGTH = 1000
+MAX_ARTIFACT_PATH_LENGTH = 980
 MAX_STEP = 2**63 - 1
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -53,12 +54,30 @@ def check_text(what: str, text: object, limit: int, *, empty: bool = True) -> st
 
 def check_key(what: str, key: object) -> str:
     """Returns the key of a param, metric or tag (`what`), or raises `InvalidInputError`."""
-    return check_text(f"{what} key", key, MAX_KEY_LENGTH, empty=False)
+    return _check_written(f"{what} key", check_text(f"{what} key", key, MAX_KEY_LENGTH, empty=False))
+
+
+_LONGEST_PREFIX = len('"artifacts/"')  # of a stamp's key, which names the field and the key within it
+
+
+def _check_written(what: str, name: str) -> str:
+    """Returns the name when it also fits as a key of a canonical file, where a control character is written as six."""
+    if 6 * len(name) + _LONGEST_PREFIX > canonical.MAX_KEY_LENGTH:
+        written = len(canonical.encode_text(name)) - 2
+        if written + _LONGEST_PREFIX > canonical.MAX_KEY_LENGTH:
+            raise InvalidInputError(
+                f"{what} '{name[:40]}…' is {written} characters long as written, with its escapes,"
+                f" at most {canonical.MAX_KEY_LENGTH - _LONGEST_PREFIX} are allowed",
+                kind="too-long",
+                limit=canonical.MAX_KEY_LENGTH - _LONGEST_PREFIX,
+            )
+    return name
 
 
 def check_param(key: object, value: object) -> tuple[str, Scalar]:
-    """Returns key and typed value of a param; numpy, torch and jax scalars become Python's, other objects their `str()`.
+    """Returns key and typed value of a param.
 
+    Scalars of numpy, torch and jax become Python's, other objects their `str()`.
     Raises `InvalidInputError` when the key or the value's text is too long.
     """
     name = check_key("param", key)
@@ -96,7 +115,7 @@ def _unwrap(value: object) -> object:
     if callable(item) and getattr(value, "ndim", 0) == 0:
         try:
             return item()
-        except (TypeError, ValueError, RuntimeError):
+        except Exception:  # an `item` of somebody else's, which means something else
             return value
     return value
 
@@ -191,7 +210,7 @@ def check_artifact_path(path: object) -> str:
             f"artifact path '{text}' is in '.gitruns/', which holds the run's own records",
             kind="bad-artifact-path",
         )
-    return "/".join(parts)
+    return _check_written("artifact path", "/".join(parts))
 
 
 _ADJECTIVES = (
