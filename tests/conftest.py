@@ -8,6 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No deadline: a busy machine is no bug. A failing example is printed with the line that reproduces it.
+settings.register_profile("gitruns", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("gitruns")
 
 Git = Callable[..., str]
 
