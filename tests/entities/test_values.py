@@ -187,3 +187,12 @@ def test_a_param_as_text(value: Scalar, text: str) -> None:
 
 def test_a_huge_param_as_text() -> None:
     assert param_text(10**4400) == "1" + "0" * 4400
+
+
+@given(curves, st.data())
+def test_adding_many_is_adding_each(points: list[Point], data: st.DataObject) -> None:
+    cut = data.draw(st.integers(0, len(points)))
+    summarizer = Summarizer()
+    for piece in (points[:cut], points[cut:]):
+        summarizer.add_many([(point.step, point.time_ms, point.value) for point in piece])
+    assert bits(summarizer.summary()) == bits(summarize(points))
