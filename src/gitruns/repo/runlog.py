@@ -182,6 +182,10 @@ class RunLog:
 
         self._guard(append)
 
+    def add_made(self, make: Callable[[], bytes], artifact_path: str) -> None:
+        """Keeps what `make` returns; what it refuses is treated as any mistake of the caller."""
+        self._guard(lambda: self.add_bytes(make(), artifact_path))
+
     def add_artifacts(self, artifacts: Sequence[Artifact]) -> None:
         """Names artifacts whose bytes are in the cache already."""
         self._append(lambda writer: writer.add_artifacts(artifacts))

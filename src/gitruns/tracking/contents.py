@@ -1,0 +1,103 @@
+"""Things logged as artifacts: turned into bytes here, kept by the run's log."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gitruns.entities.dataset import DatasetInput
+from gitruns.entities.names import check_step
+from gitruns.errors import InvalidInputError, NotFoundError
+from gitruns.repo import LogPlace, RunLog, now_ms
+from gitruns.tracking import datasets, media, system_metrics
+
+
+def log_folder(log: RunLog, folder: Path, artifact_path: str | None) -> None:
+    """Keeps all files of a folder; raises `InvalidInputError` when it is none."""
+    if not folder.is_dir():
+        raise InvalidInputError(f"'{folder}' is not a folder", kind="not-a-folder", hint="for one file: log_artifact")
+    log.add_path(folder, artifact_path)
+
+
+def log_text(log: RunLog, text: str, artifact_file: str) -> None:
+    """Keeps text as UTF-8."""
+    log.add_made(lambda: media.text_bytes(text), artifact_file)
+
+
+def log_dict(log: RunLog, dictionary: Mapping[str, Any] | Sequence[Any], artifact_file: str) -> None:
+    """Keeps a mapping or list as YAML or JSON, by the ending."""
+    log.add_made(lambda: media.dict_bytes(dictionary, artifact_file), artifact_file)
+
+
+def log_figure(log: RunLog, figure: Any, artifact_file: str) -> None:
+    """Keeps a figure in the form that the ending says."""
+    log.add_made(lambda: media.figure_bytes(figure, artifact_file), artifact_file)
+
+
+def log_image(
+    log: RunLog,
+    image: Any,
+    artifact_file: str | None,
+    *,
+    key: str | None,
+    step: int | None,
+    time_ms: int | None,
+) -> None:
+    """Keeps an image under its file name, or as one of a key's images at a step."""
+    if (artifact_file is None) == (key is None):
+        raise InvalidInputError("give either artifact_file or key", kind="bad-argument")
+    path = artifact_file or _stepped_image_path(str(key), step, time_ms)
+    log.add_made(lambda: media.image_bytes(image, path), path)
+
+
+def _stepped_image_path(key: str, step: int | None, time_ms: int | None) -> str:
+    """Returns the path of a stepped image in the form that MLflow's UI looks for."""
+    whole, time_of_image = check_step(key, step), now_ms() if time_ms is None else time_ms
+    name = quote(key, safe="").replace("%2F", "#").replace("%", "~")
+    return f"images/{name}%step%{whole}%timestamp%{time_of_image}%{uuid.uuid4()}.png"
+
+
+def log_table(log: RunLog, data: Any, artifact_file: str, place: LogPlace) -> None:
+    """Keeps a table; when the run has the file already, the rows are added to it."""
+
+    def table() -> bytes:
+        try:
+            with place.open_artifact(log.run_id, artifact_file) as file:
+                before = file.read()
+        except NotFoundError:
+            before = None
+        return media.table_bytes(data, artifact_file, before)
+
+    log.add_made(table, artifact_file)
+
+
+def log_input(log: RunLog, dataset: Any, context: str | None, name: str | None) -> DatasetInput:
+    """Notes a dataset that the run reads, and returns what is kept of it."""
+    described = datasets.from_any(dataset, name=name, context=context)
+    log.add_inputs([described])
+    return described
+
+
+def start_system_metrics(log: RunLog) -> Callable[[], None]:
+    """Samples the machine in the background into the run; returns the function that stops it."""
+    monitor = system_metrics.SystemMetricsMonitor(
+        lambda metrics, step, time_ms: log.log_points(lambda: list(_points(metrics, step, time_ms)))
+    )
+    monitor.start()
+    return monitor.stop
+
+
+def new_download_folder() -> Path:
+    """Returns a new empty folder to bring artifacts into."""
+    return Path(tempfile.mkdtemp(prefix="gitruns-artifacts-"))
+
+
+def in_notebook() -> bool:
+    """Returns whether this process is the kernel of a notebook."""
+    kernel = sys.modules.get("ipykernel.kernelapp") or sys.modules.get("google.colab")
+    return kernel is not None
