@@ -10,6 +10,7 @@ import json
 
 import measure
 import yaml
+
 from gitruns.entities import canonical
 
 FILES = 100_000
