@@ -111,6 +111,20 @@ def test_the_order_of_logging_does_not_matter_but_for_rounding(points: list[Poin
     assert without_mean(summarize(shuffled)) == without_mean(summarize(points))
 
 
+@settings(max_examples=250)
+@given(st.lists(curves, min_size=1, max_size=4), st.booleans())
+@example([[Point("loss", 0, 0, 1.0), Point("loss", 1, 0, -1.0)], [Point("loss", 2, 0, 0.0)]], False)
+@example([[Point("loss", 0, 0, 1.7e308), Point("loss", 1, 0, 1.7e308), Point("loss", 2, 0, math.inf)]], False)
+def test_many_points_at_once_are_the_same_as_one_by_one(chunks: list[list[Point]], rising: bool) -> None:
+    if rising:  # as training logs them, and as the quick way of adding many likes them
+        number = iter(range(10**6))
+        chunks = [[dataclasses.replace(point, step=next(number)) for point in chunk] for chunk in chunks]
+    summarizer = Summarizer()
+    for chunk in chunks:
+        summarizer.add_many((point.step, point.time_ms, point.value) for point in chunk)
+    assert bits(summarizer.summary()) == bits(summarize([point for chunk in chunks for point in chunk]))
+
+
 parts = st.lists(curves, min_size=1, max_size=5)
 
 
