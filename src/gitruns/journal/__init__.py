@@ -6,19 +6,21 @@ here knows git: `repo` seals a journal into a commit. Source: docs/format.md, "T
 """
 
 from gitruns.journal.fold import RunEnd
+from gitruns.journal.live import LiveRun, WriterFile
 from gitruns.journal.liveness import ProcessMark, WriterState, current_process_mark, writer_state
 from gitruns.journal.logfile import NeedsReopenError
 from gitruns.journal.points import PointSpool, read_points, spool_points
-from gitruns.journal.reader import (
-    JournalReader,
-    LiveRun,
-    WriterFile,
+from gitruns.journal.reader import JournalReader
+from gitruns.journal.record import Opening, OpeningKind
+from gitruns.journal.sealed import (
     list_live,
     mark_sealed,
     remove,
     sealed_commit,
+    sweep,
+    unclosed_openings,
+    unmark_sealed,
 )
-from gitruns.journal.record import Opening
 from gitruns.journal.writer import JournalWriter
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "LiveRun",
     "NeedsReopenError",
     "Opening",
+    "OpeningKind",
     "PointSpool",
     "ProcessMark",
     "RunEnd",
@@ -39,5 +42,8 @@ __all__ = [
     "remove",
     "sealed_commit",
     "spool_points",
+    "sweep",
+    "unclosed_openings",
+    "unmark_sealed",
     "writer_state",
 ]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+from gitruns.entities import names
+from gitruns.entities.canonical import encode_key
 from gitruns.entities.run import RunStatus
 from gitruns.entities.values import MetricSummary, Summarizer
 from gitruns.journal.info import (
     ShapeError,
     environment_from_json,
     integer,
+    items,
     lifecycle_from_json,
     mapping,
     optional_integer,
@@ -20,6 +24,7 @@ from gitruns.journal.info import (
     status_from_json,
     text,
 )
+from gitruns.journal.liveness import HEARTBEAT_S
 from gitruns.journal.record import (
     Opening,
     Record,
@@ -29,7 +34,10 @@ from gitruns.journal.record import (
     input_from_json,
 )
 
-_PLAUSIBLE_MS = 60_000
+_PLAUSIBLE_MS = int(2000 * HEARTBEAT_S)
+
+PointsByMetric: TypeAlias = dict[str, list[tuple[int, int, float]]]
+"""Points (step, time, value) of some metrics, each in the order of the records."""
 
 
 class Timed(NamedTuple):
@@ -48,22 +56,8 @@ class RunEnd(NamedTuple):
     error: str | None
 
 
-_FIELDS = {
-    "name": text,
-    "experiment_id": text,
-    "user": optional_text,
-    "host": optional_text,
-    "entry_point": optional_text,
-    "command": lambda given: tuple(text(word) for word in given),
-    "parent_run_id": lambda given: None if given is None else run_id(given),
-    "lifecycle": lifecycle_from_json,
-    "source": source_from_json,
-    "environment": environment_from_json,
-}
-
-
 class FileFold:
-    """The state of one file."""
+    """The state of one file. `id` is the writer's: the file's name without its suffix."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -95,18 +89,31 @@ class FileFold:
         """Returns the summary of each metric's points in this file."""
         return {key: summarizer.summary() for key, summarizer in self.metrics.items()}
 
-    def add(self, record: Record) -> None:
-        """Takes one record in. One that is not what its kind promises counts as torn."""
-        try:
-            self._add(record)
-        except (ShapeError, IndexError, TypeError, ValueError):
-            self.torn += 1
+    def add_all(self, records: Iterable[Record]) -> None:
+        """Takes records in, in their order. One that is not what its kind promises counts as torn."""
+        points: PointsByMetric = {}
+        newest = self._last_point_ms
+        plausible = self._clock_ms + _PLAUSIBLE_MS
+        for record in records:
+            try:
+                if record[0] == "m":
+                    time_ms = add_points(record, points)
+                    if newest < time_ms <= plausible:
+                        newest = time_ms
+                else:
+                    self._add(record)
+                    plausible = self._clock_ms + _PLAUSIBLE_MS
+            except (ValueError, LookupError, TypeError):
+                self.torn += 1
+        self._last_point_ms = newest
+        for key, some in points.items():
+            summarizer = self.metrics.get(key)
+            if summarizer is None:
+                summarizer = self.metrics[key] = Summarizer()
+            summarizer.add_many(some)
 
     def _add(self, record: Record) -> None:
         kind = record[0]
-        if kind == "m":
-            self._add_points(record)
-            return
         if kind == "open":
             if self.opening is None:
                 self.opening = decode_opening(record)
@@ -116,34 +123,23 @@ class FileFold:
         if adder is None:
             return  # a newer version's record
         self._clock_ms = max(self._clock_ms, integer(record[1]))
-        self.closed = kind in ("end", "close")
         adder(self, record)
-
-    def _add_points(self, record: Record) -> None:
-        for key, step, time_ms, value in zip(*[iter(record[1:])] * 4, strict=True):
-            number = float(value)
-            summarizer = self.metrics.get(key)
-            if summarizer is None:
-                summarizer = self.metrics[text(key)] = Summarizer()
-            summarizer.add(step, time_ms, number)
-            if self._last_point_ms < time_ms <= self._clock_ms + _PLAUSIBLE_MS:
-                self._last_point_ms = time_ms
 
     def _add_params(self, record: Record) -> None:
         for key, value in decode_params(record[2]).items():
-            self.params.setdefault(key, Timed(self._clock_ms, value))
+            self.params.setdefault(legal_key(key), Timed(self._clock_ms, value))
 
     def _add_tags(self, record: Record) -> None:
         for key, value in mapping(record[2]).items():
-            self.tags[key] = Timed(self._clock_ms, optional_text(value))
+            self.tags[legal_key(key)] = Timed(self._clock_ms, optional_text(value))
 
     def _add_artifacts(self, record: Record) -> None:
-        for item in record[2]:
+        for item in items(record[2]):
             artifact = artifact_from_json(item)
             self.artifacts[artifact.path] = Timed(self._clock_ms, artifact)
 
     def _add_inputs(self, record: Record) -> None:
-        for item in record[2]:
+        for item in items(record[2]):
             given = input_from_json(item)
             self.inputs.setdefault((given.name, given.digest, given.context), Timed(self._clock_ms, given))
 
@@ -154,20 +150,70 @@ class FileFold:
                 self.fields[name] = Timed(self._clock_ms, decode(value))
 
     def _add_beat(self, record: Record) -> None:
-        pass
+        """A beat moves the clock, which it has done."""
 
     def _add_dropped(self, record: Record) -> None:
         self.dropped = integer(record[2])
 
+    def _add_close(self, record: Record) -> None:
+        self.dropped = integer(record[2])
+        self.closed = True
+
     def _add_end(self, record: Record) -> None:
-        end = RunEnd(
-            status_from_json(record[2]), integer(record[3]), optional_integer(record[4]), optional_text(record[5])
-        )
+        status, end_time_ms, exit_code, error, dropped = record[2:7]
+        end = RunEnd(status_from_json(status), integer(end_time_ms), optional_integer(exit_code), optional_text(error))
         self.end = Timed(self._clock_ms, end)
-        self.dropped = integer(record[6])
+        self.dropped = integer(dropped)
+        self.closed = True
 
 
-_ADDERS = {
+def add_points(record: Record, points: PointsByMetric) -> int:
+    """Adds the points of a metrics record to `points`, all of them or none; returns the newest one's time.
+
+    Raises ValueError or TypeError for a record that is not what it should be.
+    """
+    if len(record) == 5:  # nearly every one: a single point
+        _, key, step, time_ms, value = record
+        if type(value) is not float:
+            value = _number(value)
+        if type(step) is int and type(time_ms) is int:
+            if key not in points:
+                points[legal_key(key)] = []
+            points[key].append((step, time_ms, value))
+            return time_ms
+        raise ShapeError("a step or time is no integer")
+    cells = iter(record[1:])
+    several = [
+        (legal_key(key), (integer(step), integer(time_ms), _number(value)))
+        for key, step, time_ms, value in zip(cells, cells, cells, cells, strict=True)
+    ]
+    for key, point in several:
+        points.setdefault(key, []).append(point)
+    return max(point[1] for _, point in several)
+
+
+_NON_FINITE = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+
+
+def _number(given: object) -> float:
+    if isinstance(given, str):
+        return _NON_FINITE[given]
+    if isinstance(given, float):
+        return given
+    return float(integer(given))
+
+
+def legal_key(given: object) -> str:
+    """Returns the key when it can be stored, or raises ValueError."""
+    encode_key(text(given))
+    return text(given)
+
+
+def _words(given: object) -> tuple[str, ...]:
+    return tuple(text(word) for word in items(given))
+
+
+_ADDERS: Mapping[str, Callable[[FileFold, Record], None]] = {
     "params": FileFold._add_params,
     "tags": FileFold._add_tags,
     "artifacts": FileFold._add_artifacts,
@@ -176,5 +222,19 @@ _ADDERS = {
     "beat": FileFold._add_beat,
     "dropped": FileFold._add_dropped,
     "end": FileFold._add_end,
-    "close": FileFold._add_dropped,
+    "close": FileFold._add_close,
+}
+
+_FIELDS: Mapping[str, Callable[[object], object]] = {
+    "name": lambda given: names.check_text("run name", given, names.MAX_NAME_LENGTH),
+    "experiment_id": text,
+    "status": status_from_json,
+    "user": optional_text,
+    "host": optional_text,
+    "entry_point": optional_text,
+    "command": _words,
+    "parent_run_id": lambda given: None if given is None else run_id(given),
+    "lifecycle": lifecycle_from_json,
+    "source": source_from_json,
+    "environment": environment_from_json,
 }

@@ -26,6 +26,13 @@ def mapping(given: object) -> dict[str, Any]:
     return given
 
 
+def items(given: object) -> list[Any]:
+    """Returns the JSON array, or raises `ShapeError`."""
+    if not isinstance(given, list):
+        raise ShapeError("not a list")
+    return given
+
+
 def text(given: object) -> str:
     """Returns the JSON text, or raises `ShapeError`."""
     if not isinstance(given, str):
@@ -100,9 +107,6 @@ def info_to_json(info: RunInfo) -> dict[str, Any]:
 
 def info_from_json(given: Mapping[str, Any]) -> RunInfo:
     """Returns a run's info; raises `ShapeError`."""
-    command = given.get("command", [])
-    if not isinstance(command, list):
-        raise ShapeError("not a command line")
     parent = given.get("parent_run_id")
     return RunInfo(
         id=run_id(given.get("id")),
@@ -115,7 +119,7 @@ def info_from_json(given: Mapping[str, Any]) -> RunInfo:
         user=optional_text(given.get("user")),
         host=optional_text(given.get("host")),
         entry_point=optional_text(given.get("entry_point")),
-        command=tuple(text(word) for word in command),
+        command=tuple(text(word) for word in items(given.get("command", []))),
         source=source_from_json(given.get("source", {})),
         parent_run_id=None if parent is None else run_id(parent),
         exit_code=optional_integer(given.get("exit_code")),
@@ -161,8 +165,8 @@ def source_to_json(source: Source) -> dict[str, Any]:
 def source_from_json(value: object) -> Source:
     """Returns a run's source; raises `ShapeError`."""
     given = mapping(value)
-    left_out = given.get("left_out", [])
-    if not isinstance(left_out, list) or not all(isinstance(item, list) and len(item) == 3 for item in left_out):
+    left_out = [items(item) for item in items(given.get("left_out", []))]
+    if any(len(item) != 3 for item in left_out):
         raise ShapeError("not a list of files")
     return Source(
         commit=optional_object_id(given.get("commit")),

@@ -7,7 +7,6 @@ the sign of life. Source: docs/format.md, "The journal".
 
 from __future__ import annotations
 
-import errno
 import functools
 import os
 import socket
@@ -18,13 +17,13 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-try:
-    import fcntl
-except ImportError:  # Windows: no lock to ask, the process id and the file's time must do
-    fcntl = None  # type: ignore[assignment]
+from gitruns.journal.locks import lock_is_held
 
 if TYPE_CHECKING:
     from gitruns.journal.record import Opening
+
+HEARTBEAT_S = 30.0
+"""How often a writer that has nothing to write shows that it lives."""
 
 FOREIGN_DEAD_AFTER_S = 600.0
 """A writer on another machine is taken for dead when its file was not touched for so long."""
@@ -122,9 +121,11 @@ def writer_state(path: Path, opening: Opening, *, closed: bool = False, now_s: f
     """
     if closed:
         return WriterState.CLOSED
-    held = _lock_is_held(path)
+    held = lock_is_held(path)
     if held is True:
         return WriterState.ALIVE
+    if not opening.locked:
+        held = None  # a file that could not be locked looks as one whose lock is free
     mark, here = opening.process, current_process_mark()
     if mark.boot_id is not None and mark.boot_id == here.boot_id:
         return _state_on_this_machine(path, mark, here, held=held, now_s=now_s)
@@ -150,21 +151,3 @@ def _state_by_time(path: Path, limit_s: float, now_s: float | None) -> WriterSta
         return WriterState.DEAD
     age_s = (time.time() if now_s is None else now_s) - touched_s
     return WriterState.DEAD if age_s > limit_s else WriterState.ALIVE
-
-
-def _lock_is_held(path: Path) -> bool | None:
-    """Returns whether somebody holds the lock on the file; None where the file system cannot tell."""
-    if fcntl is None:
-        return None
-    try:
-        fd = os.open(path, os.O_RDONLY)
-    except OSError:
-        return None
-    try:
-        # Shared, because NFS grants no exclusive lock to who only reads. Closing the file gives it back.
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return True if error.errno in (errno.EWOULDBLOCK, errno.EACCES) else None
-    finally:
-        os.close(fd)
-    return False

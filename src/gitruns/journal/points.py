@@ -1,55 +1,126 @@
-"""The points of a journal as one part of the run's history, in bounded memory."""
+"""The points of a journal as one part of the run's history: sorted in bounded memory, on disk when they are many.
+
+    metric<TAB>step<TAB>time_ms<TAB>value
+
+Lines are by metric (bytewise), then by writer (in order of opening), then as logged. Each writer's file is read from
+its beginning to its end, so the lines of one metric come in the right order by themselves: they only have to be
+parted by metric. They gather in memory, a buffer a metric, and when all buffers together are too large they go to the
+end of one file, where each metric remembers its pieces. Source: docs/format.md, "Metric history".
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import tempfile
+from array import array
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
-from gitruns.entities.history import MAX_CURVE_BYTES, downsample, encode_metric_key, encode_point
+from gitruns.entities.history import MAX_CURVE_BYTES, encode_metric_key
 from gitruns.entities.ids import Digest
 from gitruns.entities.values import MetricSummary, Point, Summarizer
-from gitruns.journal.lines import read_blocks
+from gitruns.journal.curve import thin_out
+from gitruns.journal.fold import PointsByMetric, add_points
+from gitruns.journal.lines import read_records
+from gitruns.journal.live import LiveRun
 from gitruns.journal.reader import JournalReader
-from gitruns.journal.record import decode_record
+from gitruns.journal.record import Record
+from gitruns.journal.sealed import read_seal
 
 MEMORY_BYTES = 32 * 1024 * 1024
+_PIECE_BYTES = 1024 * 1024
+_METRIC_OVERHEAD_BYTES = 1024
 
 
 class PointSpool:
-    """Sorted points: by metric (bytewise), then in logged order, writers in the order of their opening."""
+    """The sorted lines of a journal's points; a context manager that removes what it put on disk.
 
-    def __init__(self, points: dict[str, list[Point]]) -> None:
-        self._points = points
-        self.summaries: dict[str, MetricSummary] = {}
-        digest, self.size_bytes = hashlib.sha256(), 0
-        for key in sorted(points):
-            summarizer = Summarizer()
-            for point in points[key]:
-                summarizer.add(point.step, point.time_ms, point.value)
-            self.summaries[key] = summarizer.summary()
+    `digest` and `size_bytes` are of the lines as `chunks` yields them, `summaries` of each metric's points.
+    """
+
+    def __init__(self, spill_dir: Path, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._spill_dir = spill_dir
+        self._memory_bytes = memory_bytes
+        self._columns: dict[str, str] = {}
+        self._buffers: dict[str, bytearray] = {}
+        self._buffered_bytes = 0
+        self._pieces: dict[str, array[int]] = {}
+        self._file: BinaryIO | None = None
+        self._summarizers: dict[str, Summarizer] = {}
+        self.summaries: Mapping[str, MetricSummary] = {}
+        self.size_bytes = 0
+        self.digest = Digest(hashlib.sha256().hexdigest())
+
+    def add(self, points: PointsByMetric) -> None:
+        """Adds points of some metrics, later ones than those before."""
+        for metric, some in points.items():
+            summarizer = self._summarizers.get(metric)
+            if summarizer is None:
+                summarizer = self._summarizers[metric] = Summarizer()
+                self._columns[metric] = encode_metric_key(metric)
+                self._buffers[metric] = bytearray()
+                self._buffered_bytes += _METRIC_OVERHEAD_BYTES
+            summarizer.add_many(some)
+            column = self._columns[metric]
+            lines = "".join([f"{column}\t{step}\t{time_ms}\t{value!r}\n" for step, time_ms, value in some]).encode()
+            self._buffers[metric] += lines
+            self._buffered_bytes += len(lines)
+            self.size_bytes += len(lines)
+        if self._buffered_bytes > self._memory_bytes:
+            self._spill()
+
+    def _spill(self) -> None:
+        """Moves what is in the buffers to the end of the file."""
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(dir=self._spill_dir, prefix="points.")  # noqa: SIM115  see `close`
+        end = self._file.seek(0, 2)
+        for metric, buffer in self._buffers.items():
+            if buffer:
+                self._file.write(buffer)
+                self._pieces.setdefault(metric, array("q")).extend((end, len(buffer)))
+                end += len(buffer)
+                self._buffers[metric] = bytearray()
+        self._buffered_bytes = 0
+
+    def finish(self) -> None:
+        """Works out digest and summaries, after the last point."""
+        self.summaries = {key: self._summarizers[key].summary() for key in sorted(self._summarizers)}
+        digest = hashlib.sha256()
         for chunk in self.chunks():
             digest.update(chunk)
-            self.size_bytes += len(chunk)
         self.digest = Digest(digest.hexdigest())
 
     def chunks(self) -> Iterator[bytes]:
-        """Yields the TSV."""
-        for key in sorted(self._points):
-            yield _lines(key, self._points[key])
+        """Yields the lines, some at a time; a chunk may end within a line."""
+        for metric in sorted(self._buffers):
+            yield from self._chunks_of(metric)
+
+    def _chunks_of(self, metric: str) -> Iterator[bytes]:
+        pieces = iter(self._pieces.get(metric, ()))
+        for start, size in zip(pieces, pieces, strict=True):
+            for offset in range(start, start + size, _PIECE_BYTES):
+                assert self._file is not None  # noqa: S101  who has pieces has the file
+                self._file.seek(offset)
+                yield self._file.read(min(_PIECE_BYTES, start + size - offset))
+        if self._buffers[metric]:
+            yield bytes(self._buffers[metric])
 
     def curve(self) -> bytes:
-        """Returns the TSV of the downsampled curve."""
+        """Returns lines that draw the same curves in at most 8 KiB: the first metrics, each as `downsample` has it."""
         curve = b""
-        for key in sorted(self._points):
-            lines = _lines(key, downsample(self._points[key]))
-            if len(curve) + len(lines) > MAX_CURVE_BYTES:
+        for metric in sorted(self.summaries):
+            thin = thin_out(self._chunks_of(metric), self.summaries[metric].count)
+            if len(curve) + len(thin) > MAX_CURVE_BYTES:
                 break
-            curve += lines
+            curve += thin
         return curve
 
     def close(self) -> None:
-        """Removes what was spilled to disk."""
+        """Removes what was put on disk."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def __enter__(self) -> PointSpool:
         return self
@@ -58,28 +129,53 @@ class PointSpool:
         self.close()
 
 
-def _lines(key: str, points: list[Point]) -> bytes:
-    column = encode_metric_key(key)
-    return "".join(encode_point(column, point.step, point.time_ms, point.value) for point in points).encode()
+def spool_points(
+    run_dir: Path, *, spill_dir: Path, memory_bytes: int = MEMORY_BYTES, live: LiveRun | None = None
+) -> PointSpool:
+    """Returns the points of the journal in `run_dir` that are not sealed, sorted, with what is summed up of them.
 
-
-def spool_points(run_dir: Path, *, spill_dir: Path, memory_bytes: int = MEMORY_BYTES) -> PointSpool:
-    """Returns the unsealed points of the journal in `run_dir`, sorted."""
-    points: dict[str, list[Point]] = {}
-    for point in read_points(run_dir):
-        points.setdefault(point.metric, []).append(point)
-    return PointSpool(points)
+    `live` says how far to read, all there is when None. More than `memory_bytes` of lines go to a nameless file in
+    `spill_dir`.
+    """
+    spool = PointSpool(spill_dir, memory_bytes)
+    try:
+        for records in _records(run_dir, JournalReader(run_dir).refresh() if live is None else live):
+            points: PointsByMetric = {}
+            for record in records:
+                _add_points(record, points)
+            spool.add(points)
+        spool.finish()
+    except BaseException:
+        spool.close()
+        raise
+    return spool
 
 
 def read_points(run_dir: Path, metric: str | None = None) -> Iterator[Point]:
-    """Yields the unsealed points of the journal, writer by writer in the order of their opening; of one metric."""
-    live = JournalReader(run_dir).refresh()
+    """Yields the points that are not sealed, of one metric or of all, as logged, writer by writer."""
+    for records in _records(run_dir, JournalReader(run_dir).refresh()):
+        for record in records:
+            points: PointsByMetric = {}
+            _add_points(record, points)
+            for key, some in points.items():
+                if metric is None or key == metric:
+                    for step, time_ms, value in some:
+                        yield Point(key, step, time_ms, value)
+
+
+def _records(run_dir: Path, live: LiveRun) -> Iterator[list[Record]]:
+    seal = read_seal(run_dir)
+    covered = {} if seal is None else seal.covers
     for writer in live.writers:
-        for lines, _ in read_blocks(writer.path):
-            for line in lines:
-                record = decode_record(line)
-                if record is None or record[0] != "m":
-                    continue
-                for key, step, time_ms, value in zip(*[iter(record[1:])] * 4, strict=True):
-                    if metric is None or key == metric:
-                        yield Point(key, step, time_ms, float(value))
+        name = writer.path.name
+        for block in read_records(writer.path, covered.get(name, 0), live.covers[name]):
+            yield block.records
+
+
+def _add_points(record: Record, points: PointsByMetric) -> None:
+    """Adds the points of a record, if it is a sound one of metrics: the reader counts those that are not."""
+    if record[0] == "m":
+        try:
+            add_points(record, points)
+        except (ValueError, LookupError, TypeError):
+            return

@@ -32,7 +32,8 @@ from gitruns.entities.artifact import Artifact
 from gitruns.entities.canonical import NotCanonicalError, encode_value, parse_list
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.environment import Environment
-from gitruns.entities.ids import Digest, ObjectId
+from gitruns.entities.ids import Digest, ObjectId, is_digest
+from gitruns.entities.names import check_artifact_path
 from gitruns.entities.run import Identity, RunInfo
 from gitruns.entities.values import Point, Scalar
 from gitruns.journal.info import (
@@ -44,10 +45,12 @@ from gitruns.journal.info import (
     info_from_json,
     info_to_json,
     integer,
+    items,
     mapping,
     mark_from_json,
     mark_to_json,
     optional_object_id,
+    optional_text,
     text,
 )
 from gitruns.journal.liveness import ProcessMark
@@ -68,8 +71,9 @@ class Opening:
     """The first record of a writer's file.
 
     `kind` is `start` for the process that began the run, `resume` for one that carries it on (`base` is the commit
-    it builds on), `join` for any other that writes into it. `info` is the run as this writer saw it then. `locked`
-    says that the file system gave a lock on the file.
+    it builds on), `join` for any other that writes into it. `info` is the run as this writer saw it then;
+    `experiment_name` goes with its experiment id, for a repository that has no such experiment yet. `locked` says
+    that the file system gave a lock on the file.
     """
 
     kind: OpeningKind
@@ -77,6 +81,7 @@ class Opening:
     identity: Identity
     environment: Environment | None = None
     base: ObjectId | None = None
+    experiment_name: str | None = None
     time_ms: int
     process: ProcessMark
     locked: bool = field(default=True, compare=False)
@@ -121,10 +126,9 @@ def encode_points(points: Iterable[Point]) -> bytes:
     """Returns the line that holds the points, in their order."""
     record: Record = ["m"]
     for point in points:
-        value: float | str = point.value
-        if value - point.value != 0.0:  # only a finite number is itself less itself zero
-            value = non_finite_text(point.value)
-        record += (point.metric, point.step, point.time_ms, value)
+        value = point.value
+        plain = value - value == 0.0  # neither NaN nor infinite
+        record += (point.metric, point.step, point.time_ms, value if plain else non_finite_text(value))
     return encode_record(record)
 
 
@@ -146,6 +150,7 @@ def encode_opening(opening: Opening) -> bytes:
                 "identity": identity_to_json(opening.identity),
                 "environment": environment_to_json(opening.environment),
                 "base": opening.base,
+                "experiment_name": opening.experiment_name,
                 "process": mark_to_json(opening.process),
                 "locked": opening.locked,
             },
@@ -170,6 +175,7 @@ def decode_opening(record: Record) -> Opening:
         identity=identity_from_json(given.get("identity")),
         environment=None if environment is None else environment_from_json(environment),
         base=optional_object_id(given.get("base")),
+        experiment_name=optional_text(given.get("experiment_name")),
         time_ms=integer(given.get("time")),
         process=mark_from_json(mapping(given.get("process"))),
         locked=given.get("locked") is not False,
@@ -183,17 +189,17 @@ def encode_params(time_ms: int, params: Mapping[str, Scalar]) -> bytes:
 
 def decode_params(given: object) -> dict[str, Scalar]:
     """Returns the typed values of a params record."""
-    items = mapping(given)
-    if not items:
+    params = mapping(given)
+    if not params:
         return {}
-    lines = "".join(f"- {text(value)}\n" for value in items.values())
+    lines = "".join(f"- {text(value)}\n" for value in params.values())
     try:
         values = parse_list(lines.encode())
     except NotCanonicalError as error:
         raise ShapeError(str(error)) from None
-    if len(values) != len(items) or any(isinstance(value, (list, dict)) for value in values):
+    if len(values) != len(params) or any(isinstance(value, (list, dict)) for value in values):
         raise ShapeError("a param is no scalar")
-    return dict(zip(items, values, strict=True))
+    return dict(zip(params, values, strict=True))
 
 
 def artifact_to_json(artifact: Artifact) -> list[Any]:
@@ -203,11 +209,10 @@ def artifact_to_json(artifact: Artifact) -> list[Any]:
 
 def artifact_from_json(given: object) -> Artifact:
     """Returns the artifact of an item of an artifacts record."""
-    if not isinstance(given, list) or len(given) < 4:
+    path, digest, size_bytes, in_git = items(given)[:4]
+    if check_artifact_path(path) != path or not is_digest(text(digest)) or integer(size_bytes) < 0:
         raise ShapeError("not an artifact")
-    return Artifact(
-        path=text(given[0]), digest=Digest(text(given[1])), size_bytes=integer(given[2]), in_git=given[3] is True
-    )
+    return Artifact(path=path, digest=Digest(digest), size_bytes=size_bytes, in_git=in_git is True)
 
 
 def input_to_json(given: DatasetInput) -> dict[str, Any]:
@@ -226,22 +231,19 @@ def input_to_json(given: DatasetInput) -> dict[str, Any]:
 
 def input_from_json(given: object) -> DatasetInput:
     """Returns the dataset of an item of an inputs record."""
-    items = mapping(given)
+    dataset = mapping(given)
 
     def optional(name: str) -> str | None:
-        value = items.get(name)
+        value = dataset.get(name)
         return None if value is None else text(value)
 
-    tags = items.get("tags") or []
-    if not isinstance(tags, list) or not all(isinstance(tag, list) and len(tag) == 2 for tag in tags):
-        raise ShapeError("not the tags of a dataset")
     return DatasetInput(
-        name=text(items.get("name")),
-        digest=text(items.get("digest")),
-        source=text(items.get("source")),
-        source_type=text(items.get("source_type")),
+        name=text(dataset.get("name")),
+        digest=text(dataset.get("digest")),
+        source=text(dataset.get("source")),
+        source_type=text(dataset.get("source_type")),
         schema=optional("schema"),
         profile=optional("profile"),
         context=optional("context"),
-        tags=tuple((text(key), text(value)) for key, value in tags),
+        tags=tuple((text(key), text(value)) for key, value in items(dataset.get("tags", []))),
     )

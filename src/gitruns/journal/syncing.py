@@ -1,19 +1,24 @@
 """One thread a process that does what no log call shall wait for: fsync once a second, and a sign of life.
 
-It starts with the first record and ends when no file is open. A fork leaves it behind in the parent; the child
-starts its own when it logs.
+It starts with the first record and ends when no file is open. It is stopped before a fork, so that the fork copies
+no lock that it holds and Python (3.12 and later) has no thread to warn of; the parent then starts it again, the child
+when it logs.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Protocol
 
+from gitruns.journal.liveness import HEARTBEAT_S
+
 SYNC_INTERVAL_S = 1.0
-BEAT_INTERVAL_S = 30.0
+_STOP_TIMEOUT_S = 2.0
 
 
 class Synced(Protocol):
@@ -34,6 +39,7 @@ class Syncer:
         self._files: set[Synced] = set()
         self._dirty = False
         self._thread: threading.Thread | None = None
+        self._next_beat = 0.0
 
     def add(self, file: Synced) -> None:
         """Begins to look after a file."""
@@ -52,35 +58,70 @@ class Syncer:
         with self._changed:
             self._dirty = True
             if self._thread is None:
-                thread = threading.Thread(target=self._run, name="gitruns-journal", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError:  # no more threads, or the interpreter is ending: `flush` and `end` still sync
-                    return
-                self._thread = thread
+                self._start()
             self._changed.notify()
 
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="gitruns-journal", daemon=True)
+        self._thread = thread
+        self._next_beat = time.monotonic() + HEARTBEAT_S
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads to be had, or the interpreter is ending: `flush` and `end` still sync
+            self._thread = None
+
+    def stop(self) -> None:
+        """Ends the thread and waits until it is gone; `restart` or the next `wake` starts it again."""
+        with self._changed:
+            thread, self._thread = self._thread, None
+            self._changed.notify()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_STOP_TIMEOUT_S)
+            _wait_until_gone(thread)
+
+    def restart(self) -> None:
+        """Starts the thread again after `stop`, when there is a file to look after."""
+        with self._changed:
+            if self._files and self._thread is None:
+                self._start()
+
     def _run(self) -> None:
-        next_beat = time.monotonic() + BEAT_INTERVAL_S
-        while True:
-            with self._changed:
-                if not self._dirty and self._files:
-                    self._changed.wait(max(0.0, next_beat - time.monotonic()))
-                if self._dirty and self._files:
-                    self._changed.wait_for(lambda: not self._files, SYNC_INTERVAL_S)
-                if not self._files:
-                    self._thread = None
-                    return
-                self._dirty = False
-                files = list(self._files)
-            beat = time.monotonic() >= next_beat
+        while (files := self._wait()) is not None:
+            beat = time.monotonic() >= self._next_beat
             if beat:
-                next_beat = time.monotonic() + BEAT_INTERVAL_S
+                self._next_beat = time.monotonic() + HEARTBEAT_S
             for file in files:
                 if beat:
                     file.beat()
                 if file.sync():
                     self._dirty = True
+
+    def _wait(self) -> list[Synced] | None:
+        """Waits for something to do and then for a second's worth of it; None when the thread shall end."""
+        with self._changed:
+            if not self._over() and not self._dirty:
+                self._changed.wait(max(0.0, self._next_beat - time.monotonic()))
+            if not self._over() and self._dirty:
+                self._changed.wait_for(self._over, SYNC_INTERVAL_S)
+            if self._over():
+                if self._thread is threading.current_thread():
+                    self._thread = None
+                return None
+            self._dirty = False
+            return list(self._files)
+
+    def _over(self) -> bool:
+        """Whether the thread that asks shall end."""
+        return not self._files or self._thread is not threading.current_thread()
+
+
+def _wait_until_gone(thread: threading.Thread) -> None:
+    """Waits for the kernel's side of a thread that Python has joined: that comes a moment later."""
+    task = Path(f"/proc/self/task/{thread.native_id}")
+    for _ in range(100):
+        if not task.exists():
+            return
+        time.sleep(0.0001)
 
 
 _syncer = Syncer()
@@ -97,10 +138,31 @@ def _forget_in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+    os.register_at_fork(
+        before=lambda: _syncer.stop(),
+        after_in_parent=lambda: _syncer.restart(),
+        after_in_child=_forget_in_child,
+    )
 
 
-def sync_folder(folder: str | os.PathLike[str]) -> None:
+if sys.platform == "darwin":
+    import fcntl
+
+    def sync_fd(fd: int) -> None:
+        """Makes the bytes of an open file durable; macOS must be told to empty the drive's own cache too."""
+        try:
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+        except OSError:  # a file system that does not know it
+            os.fsync(fd)
+
+else:
+
+    def sync_fd(fd: int) -> None:
+        """Makes the bytes of an open file durable."""
+        os.fsync(fd)
+
+
+def sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable, where the platform can."""
     with suppress(OSError):
         fd = os.open(folder, os.O_RDONLY)

@@ -46,8 +46,6 @@ class JournalWriter(LogFile):
     not fit. `NeedsReopenError` says that this writer is done or was opened by the parent of a fork.
     """
 
-    opening: Opening
-
     @classmethod
     def create(cls, root: Path, opening: Opening, *, on_problem: Callable[[BaseException], None]) -> JournalWriter:
         """Opens a new file in the journal of run `opening.info.id` below `root`."""
@@ -57,7 +55,19 @@ class JournalWriter(LogFile):
 
     def __init__(self, folder: Path, opening: Opening, on_problem: Callable[[BaseException], None]) -> None:
         self.opening = opening
-        super().__init__(folder, lambda locked: encode_opening(replace(opening, locked=locked)), on_problem)
+        super().__init__(folder, on_problem)
+
+    def _opening_line(self, *, locked: bool, again: bool) -> bytes:
+        opening = replace(self.opening, locked=locked)
+        if again and opening.owns:
+            opening = replace(opening, kind="resume", base=None, time_ms=_now_ms())
+        return encode_opening(opening)
+
+    def _dropped_line(self) -> bytes:
+        return encode_record(["dropped", _now_ms(), self.dropped])
+
+    def _beat_line(self) -> bytes:
+        return encode_record(["beat", _now_ms()])
 
     def log_metric(self, key: str, value: float, step: int, time_ms: int) -> None:
         """Logs one point."""
@@ -77,7 +87,7 @@ class JournalWriter(LogFile):
                     if written != len(line):
                         self._fail(line, written, None)
             else:
-                self._append_to_waiting(line, keep=False)
+                self._wait_with(line, keep=False)
         if not self._dirty:
             self._wake()
 
@@ -112,19 +122,22 @@ class JournalWriter(LogFile):
         """Sets fields of the run: `environment`, or any of `RunInfo` that can change while it lives."""
         self.append(encode_record(["fields", _now_ms(), {key: _field(value) for key, value in fields.items()}]))
 
-    def end(self, status: RunStatus, end_time_ms: int, exit_code: int | None = None, error: str | None = None) -> bool:
-        """Ends the run and closes the file. Durable on return; returns whether that worked."""
-        return self._finish(["end", _now_ms(), status.value, end_time_ms, exit_code, error, self.dropped])
+    def end(
+        self,
+        status: RunStatus,
+        end_time_ms: int,
+        exit_code: int | None = None,
+        error: str | None = None,
+        *,
+        durable: bool = True,
+    ) -> bool:
+        """Ends the run and closes the file. Durable on return, unless that is not asked; returns whether it worked."""
+        record = ["end", _now_ms(), status.value, end_time_ms, exit_code, error, self.dropped]
+        return self.finish(encode_record(record), durable=durable)
 
-    def detach(self) -> bool:
-        """Closes the file and leaves the run open. Durable on return; returns whether that worked."""
-        return self._finish(["close", _now_ms(), self.dropped])
-
-    def _finish(self, record: list[Any]) -> bool:
-        self.append(encode_record(record), keep=True)
-        durable = self.flush()
-        self.close()
-        return durable
+    def detach(self, *, durable: bool = True) -> bool:
+        """Closes the file and leaves the run open. Durable on return, unless not asked; returns whether it worked."""
+        return self.finish(encode_record(["close", _now_ms(), self.dropped]), durable=durable)
 
 
 def _now_ms() -> int:

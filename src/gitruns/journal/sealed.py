@@ -1,0 +1,183 @@
+"""The life of a journal's folder: what is there, what of it is sealed, and its removal.
+
+A seal is noted in the file `sealed`: the commit, and up to which offset of each file its records are in that commit.
+So a writer that comes later, or was taken for dead too early, loses nothing: what it writes is not covered.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from gitruns.entities.ids import ObjectId, RunId, is_object_id, is_run_id
+from gitruns.errors import ConflictError
+from gitruns.journal.info import ShapeError
+from gitruns.journal.liveness import FOREIGN_DEAD_AFTER_S
+from gitruns.journal.locks import lock_is_held
+from gitruns.journal.place import NEW_SUFFIX, SUFFIX
+from gitruns.journal.record import MAX_LINE_BYTES, Opening, Record, decode_opening, decode_record
+from gitruns.journal.syncing import sync_folder
+
+SEALED_FILE = "sealed"
+_TAIL_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """What was sealed: the commit, and how much of each file (by name) is in it."""
+
+    commit: ObjectId
+    covers: Mapping[str, int]
+
+
+def list_live(root: Path) -> list[RunId]:
+    """Returns the runs that have a journal below `root`, sealed ones too, in order of their ids."""
+    return [RunId(folder.name) for folder in _run_folders(root) if log_files(folder)]
+
+
+def _run_folders(root: Path) -> list[Path]:
+    try:
+        with os.scandir(root) as entries:
+            return sorted(root / entry.name for entry in entries if is_run_id(entry.name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def log_files(run_dir: Path) -> list[Path]:
+    """Returns the writers' files of a run, by name; none when there is no such folder."""
+    return _files(run_dir, SUFFIX)
+
+
+def _files(run_dir: Path, suffix: str) -> list[Path]:
+    try:
+        with os.scandir(run_dir) as entries:
+            return sorted(
+                run_dir / entry.name
+                for entry in entries
+                if entry.name.endswith(suffix) and entry.is_file(follow_symlinks=False)
+            )
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def read_seal(run_dir: Path) -> Seal | None:
+    """Returns what was sealed, None when nothing was or the mark is damaged: a seal can be repeated."""
+    try:
+        given = orjson.loads((run_dir / SEALED_FILE).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError):
+        return None
+    if not isinstance(given, dict) or not is_object_id(str(given.get("commit"))):
+        return None
+    covers = given.get("covers")
+    if not isinstance(covers, dict) or not all(type(size) is int and size >= 0 for size in covers.values()):
+        return None
+    return Seal(ObjectId(given["commit"]), covers)
+
+
+def sealed_commit(run_dir: Path) -> ObjectId | None:
+    """Returns the commit that the journal was last sealed into, None when it never was."""
+    seal = read_seal(run_dir)
+    return None if seal is None else seal.commit
+
+
+def mark_sealed(run_dir: Path, commit: ObjectId, *, covers: Mapping[str, int] | None = None) -> None:
+    """Notes, atomically, that the journal's records are in `commit`: those up to `LiveRun.covers`, or all when None.
+
+    The files stay until `remove`, so that a commit that is lost before it is on disk can be made again.
+    """
+    old = read_seal(run_dir)
+    if covers is None:
+        covers = {path.name: path.stat().st_size for path in log_files(run_dir)}
+    mark = {"commit": commit, "covers": {**(old.covers if old else {}), **covers}}
+    temporary = run_dir / f"{SEALED_FILE}.{os.getpid()}{NEW_SUFFIX}"
+    temporary.write_bytes(orjson.dumps(mark) + b"\n")
+    temporary.replace(run_dir / SEALED_FILE)
+
+
+def unmark_sealed(run_dir: Path) -> None:
+    """Takes the mark back, because the commit was lost before it was on disk: all records are to be sealed again."""
+    (run_dir / SEALED_FILE).unlink(missing_ok=True)
+
+
+def remove(run_dir: Path) -> None:
+    """Removes what is sealed of the journal, once commit and ref are on disk.
+
+    Files of writers that live, and files with records that the seal does not cover, stay. Raises `ConflictError`
+    kind `journal-not-sealed` when there is no mark of a seal.
+    """
+    seal = read_seal(run_dir)
+    if seal is None:
+        if not run_dir.is_dir():
+            return
+        raise ConflictError(f"cannot remove journal '{run_dir.name}': it is not sealed", kind="journal-not-sealed")
+    for path in log_files(run_dir):
+        with suppress(FileNotFoundError):
+            if path.name in seal.covers and not lock_is_held(path) and not _has_more(path, seal.covers[path.name]):
+                # Emptied first: a writer elsewhere that was only slow then finds in its own, nameless file nothing
+                # but what it wrote since, and brings that back (`place.rescue_file`).
+                os.truncate(path, 0)
+                path.unlink()
+    if not log_files(run_dir):
+        (run_dir / SEALED_FILE).unlink(missing_ok=True)
+        _remove_empty(run_dir)
+    sync_folder(run_dir.parent)
+
+
+def _has_more(path: Path, offset: int) -> bool:
+    """Whether a whole line stands behind the offset; what a dead writer did not finish is none."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.readline(MAX_LINE_BYTES).endswith(b"\n")
+
+
+def sweep(root: Path, *, now_s: float | None = None) -> None:
+    """Removes the folders that a process left which was killed before its first record had a name."""
+    clock_s = time.time() if now_s is None else now_s
+    for folder in _run_folders(root):
+        if log_files(folder):
+            continue
+        with suppress(OSError):
+            if clock_s - folder.stat().st_mtime > FOREIGN_DEAD_AFTER_S:
+                _remove_empty(folder)
+
+
+def _remove_empty(run_dir: Path) -> None:
+    """Removes a folder in which nothing is left but attempts to make a file."""
+    for path in _files(run_dir, NEW_SUFFIX):
+        if not lock_is_held(path):
+            path.unlink(missing_ok=True)
+    with suppress(OSError):
+        run_dir.rmdir()
+
+
+def unclosed_openings(run_dir: Path) -> list[tuple[Path, Opening]]:
+    """Returns the files whose last record is neither an end nor a close, sealed or not, with their openings.
+
+    Reads the first and the last line of each only.
+    """
+    found = []
+    for path in log_files(run_dir):
+        first, last = _first_and_last(path)
+        if first is None or first[0] != "open" or (last is not None and last[0] in ("end", "close")):
+            continue
+        with suppress(ShapeError):
+            found.append((path, decode_opening(first)))
+    return found
+
+
+def _first_and_last(path: Path) -> tuple[Record | None, Record | None]:
+    try:
+        with path.open("rb") as file:
+            first = decode_record(file.readline(MAX_LINE_BYTES).rstrip(b"\n"))
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _TAIL_BYTES))
+            tail = file.read().splitlines()
+    except OSError:
+        return None, None
+    return first, decode_record(tail[-1]) if tail else None
