@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitruns.capture import (
@@ -73,14 +73,20 @@ class Session:
         tags: Mapping[str, object] | None = None,
         description: str | None = None,
         start_time_ms: int | None = None,
+        command: Sequence[str] | None = None,
     ) -> RunLog:
-        """Begins a run: its source is captured, its journal opened."""
+        """Begins a run: its source is captured, its journal opened.
+
+        `command` is the command line to record instead of this process's own, for one that runs on behalf of it.
+        """
         first_tags = _first_tags(tags or {}, description)
         name, parent = _reserved(first_tags, run_name, parent_run_id)
         place = self.place
         experiment = place.experiment_for_start(experiment_id, experiment_name or self.settings.experiment)
         repo = place if isinstance(place, Repo) else None
-        facts = describe_process(repo.store if repo else None, self._environ, repo.config.redact if repo else ())
+        facts = describe_process(
+            repo.store if repo else None, self._environ, repo.config.redact if repo else (), arguments=command
+        )
         info = RunInfo(
             id=new_run_id(),
             name=name,
