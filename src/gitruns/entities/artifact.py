@@ -22,6 +22,13 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest(Artifact):
+    """The object that lists a run's artifacts when they are too many for its tree; `count` is how many."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileInfo:
     """One entry of a listing of artifacts: a file, or a folder that has some below it (`size_bytes` is None)."""
 
