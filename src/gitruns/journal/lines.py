@@ -14,6 +14,7 @@ import orjson
 from gitruns.journal.record import MAX_LINE_BYTES, Record, decode_record
 
 BLOCK_BYTES = 512 * 1024
+_TAIL_BYTES = 64 * 1024
 
 
 class Block(NamedTuple):
@@ -75,3 +76,16 @@ def decode_block(lines: list[bytes]) -> tuple[list[Record], int]:
     filled = [line for line in lines if line]
     decoded = [record for line in filled if (record := decode_record(line)) is not None]
     return decoded, len(filled) - len(decoded)
+
+
+def first_and_last(path: Path, stop: int | None = None) -> tuple[Record | None, Record | None]:
+    """Returns the records of the first and the last line before offset `stop` (the file's end when None).
+
+    None for a line that is torn, and for a last line that is longer than any last record of a writer.
+    """
+    with path.open("rb") as file:
+        first = decode_record(file.readline(MAX_LINE_BYTES).rstrip(b"\n"))
+        end = file.seek(0, 2) if stop is None else stop
+        start = file.seek(max(0, end - _TAIL_BYTES))
+        tail = file.read(end - start).splitlines()
+    return first, decode_record(tail[-1]) if tail else None

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from gitruns.errors import NotFoundError
 from gitruns.journal.fold import FileFold
-from gitruns.journal.lines import read_records
+from gitruns.journal.lines import first_and_last, read_records
 from gitruns.journal.live import LiveRun, WriterFile, fold_files
 from gitruns.journal.liveness import WriterState, writer_state
+from gitruns.journal.record import LAST_KINDS
 from gitruns.journal.sealed import log_files, read_seal
 
 
@@ -21,9 +22,9 @@ class _File:
         self.start = self.offset = start
         self.torn_end = 0
         if start:
-            for block in read_records(path, 0, start):
-                self.fold.add_all(block.records[:1])  # the opening
-                break
+            first, last = first_and_last(path, start)
+            self.fold.add_all([first] if first is not None else [])
+            self.fold.closed = last is not None and last[0] in LAST_KINDS
 
     def read(self) -> None:
         """Reads what was added since."""

@@ -60,6 +60,9 @@ JOURNAL_FORMAT = 1
 MAX_LINE_BYTES = 64 * 1024 * 1024
 """A longer line is no record: whoever reads a strange journal holds no more than this at a time."""
 
+LAST_KINDS = ("end", "close")
+"""Records after which a writer writes no more."""
+
 Record: TypeAlias = list[Any]
 """A decoded line: its kind, then what the kind holds."""
 

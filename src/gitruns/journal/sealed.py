@@ -18,14 +18,14 @@ import orjson
 from gitruns.entities.ids import ObjectId, RunId, is_object_id, is_run_id
 from gitruns.errors import ConflictError
 from gitruns.journal.info import ShapeError
+from gitruns.journal.lines import first_and_last
 from gitruns.journal.liveness import FOREIGN_DEAD_AFTER_S
 from gitruns.journal.locks import lock_is_held
 from gitruns.journal.place import NEW_SUFFIX, SUFFIX
-from gitruns.journal.record import MAX_LINE_BYTES, Opening, Record, decode_opening, decode_record
+from gitruns.journal.record import LAST_KINDS, MAX_LINE_BYTES, Opening, decode_opening
 from gitruns.journal.syncing import sync_folder
 
 SEALED_FILE = "sealed"
-_TAIL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,21 +163,8 @@ def unclosed_openings(run_dir: Path) -> list[tuple[Path, Opening]]:
     """
     found = []
     for path in log_files(run_dir):
-        first, last = _first_and_last(path)
-        if first is None or first[0] != "open" or (last is not None and last[0] in ("end", "close")):
-            continue
-        with suppress(ShapeError):
-            found.append((path, decode_opening(first)))
+        with suppress(FileNotFoundError, ShapeError):
+            first, last = first_and_last(path)
+            if first is not None and (last is None or last[0] not in LAST_KINDS):
+                found.append((path, decode_opening(first)))
     return found
-
-
-def _first_and_last(path: Path) -> tuple[Record | None, Record | None]:
-    try:
-        with path.open("rb") as file:
-            first = decode_record(file.readline(MAX_LINE_BYTES).rstrip(b"\n"))
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _TAIL_BYTES))
-            tail = file.read().splitlines()
-    except OSError:
-        return None, None
-    return first, decode_record(tail[-1]) if tail else None
