@@ -1,0 +1,132 @@
+"""What a command works with: the repository, the terminal, the environment and the clock, each found once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import click
+
+from gitruns.cli.output import Output
+from gitruns.cli.terminal import Terminal, find_terminal
+from gitruns.errors import GitRunsError, InvalidInputError
+
+if TYPE_CHECKING:
+    from gitruns.entities.experiment import Experiment
+    from gitruns.entities.ids import ExperimentId, ObjectId
+    from gitruns.entities.run import Run
+    from gitruns.repo import Repo
+    from gitruns.tracking.session import Session
+
+
+class App:
+    """One invocation. `terminal` is given by tests; else it is found when something is shown."""
+
+    def __init__(self, environ: Mapping[str, str], *, terminal: Terminal | None = None, now_ms: int | None = None):
+        self.environ = environ
+        self.colour: str | None = None
+        self.use_pager = True
+        self._terminal = terminal
+        self._now_ms = now_ms
+        self._repo: Repo | None = None
+        self._session: Session | None = None
+
+    @property
+    def now_ms(self) -> int:
+        """The wall clock in milliseconds UTC."""
+        return time.time_ns() // 1_000_000 if self._now_ms is None else self._now_ms
+
+    def open_repo(self, *, recover: bool = True) -> Repo:
+        """Returns the repository around us, opened once; runs whose processes are gone are sealed first.
+
+        Sealing needs the right to write; where that is missing, what is there is shown all the same.
+        """
+        if self._repo is None:
+            from gitruns.repo import Repo
+
+            self._repo = Repo.open(environ=self.environ)
+            if recover:
+                self._recover(self._repo)
+        return self._repo
+
+    def session(self) -> Session:
+        """Returns the place to log into: the repository, or the folder that GITRUNS_JOURNAL names."""
+        if self._session is None:
+            from gitruns.tracking.session import Session
+            from gitruns.tracking.settings import settings_from
+
+            settings = settings_from(self.environ)
+            if settings.journal is not None:
+                self._session = Session.open(environ=self.environ)
+            else:
+                self._session = Session(self.open_repo(), settings, self.environ)
+        return self._session
+
+    def _recover(self, repo: Repo) -> None:
+        try:
+            repo.recover()
+        except (GitRunsError, OSError) as error:
+            self.out.talk(f"warning: cannot seal runs that are over: {error}")
+
+    def read_config(self, key: str) -> str | None:
+        """Returns what git's configuration says; None outside a repository or for what is not set."""
+        from gitruns.repo.git_facts import git_setting
+
+        try:
+            return git_setting(self.open_repo(recover=False), key)
+        except GitRunsError:
+            return None
+
+    @cached_property
+    def out(self) -> Output:
+        """Where output goes."""
+        terminal = self._terminal or find_terminal(self.environ, self.read_config, self.colour)
+        return Output(terminal, self.environ, self.read_config, use_pager=self.use_pager)
+
+    # What git says
+
+    def subject_of(self, commit: ObjectId | None) -> str | None:
+        """Returns the first line of a commit's message, or None when it is not here."""
+        from gitruns.repo.git_facts import commit_subject
+
+        return None if commit is None else commit_subject(self.open_repo(), commit)
+
+    def editor(self) -> str:
+        """Returns the editor that git would open."""
+        from gitruns.repo.git_facts import editor
+
+        return editor(self.open_repo())
+
+    # What a person named
+
+    def run(self, text: str) -> Run:
+        """Returns the run that an id, a unique prefix of one, a name or `latest` means."""
+        repo = self.open_repo()
+        return repo.get_run(repo.resolve_run(text))
+
+    def experiment(self, text: str) -> Experiment:
+        """Returns the experiment that a name or an id means, deleted or not; a name goes first."""
+        from gitruns.entities.ids import ExperimentId
+
+        repo = self.open_repo()
+        found = repo.find_experiment(text)
+        return found if found is not None else repo.get_experiment(ExperimentId(text))
+
+    def experiment_names(self) -> dict[ExperimentId, str]:
+        """Returns the name of every experiment, deleted ones too."""
+        return {experiment.id: experiment.name for experiment in self.open_repo().list_experiments(lifecycle=None)}
+
+    def confirm(self, question: str, *, default: bool) -> bool:
+        """Asks on the terminal; raises `InvalidInputError` where there is nobody to ask."""
+        import sys
+
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise InvalidInputError(
+                f"cannot ask '{question}': this is no terminal", kind="no-terminal", hint="add --yes"
+            )
+        return click.confirm(question, default=default, err=True)
+
+
+pass_app = click.make_pass_decorator(App)

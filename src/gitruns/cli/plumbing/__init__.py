@@ -1,0 +1,1 @@
+"""Commands for scripts, one file each. What they print is frozen."""

@@ -1,0 +1,88 @@
+"""`git runs status`"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from gitruns.cli.app import App, pass_app
+from gitruns.cli.cells import printable
+from gitruns.cli.commands import command
+from gitruns.cli.output import json_text
+from gitruns.cli.times import duration, relative, size
+
+if TYPE_CHECKING:
+    from gitruns.entities.ids import RunId
+    from gitruns.repo import RepoStatus
+
+_MAX_SHOWN = 10
+
+
+@command("status", examples=["git runs status", "git runs status --all", "git runs status --json"])
+@click.option("-a", "--all", "everything", is_flag=True, help="List all runs, however many there are.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_app
+def status(app: App, everything: bool, as_json: bool) -> None:
+    """Show what is running and what is only here
+
+    Running: a process is logging. Not sealed: its processes are gone, and it is not in git yet. Unpublished: no
+    remote has its code. Incomplete: files that were there when it ran are not in its source.
+    """
+    found = app.open_repo(recover=False).status()
+    if as_json:
+        app.out.line(json_text(_record(found)))
+        return
+    with app.out.paging():
+        for line in _lines(app, found, everything):
+            app.out.line(line)
+
+
+def _record(found: RepoStatus) -> dict[str, object]:
+    return {
+        "runs": found.runs,
+        "live": list(found.live),
+        "unsealed": list(found.unsealed),
+        "unpublished": list(found.unpublished),
+        "incomplete": list(found.incomplete),
+        "cache_bytes": found.cache_bytes,
+    }
+
+
+def _lines(app: App, found: RepoStatus, everything: bool) -> Iterator[str]:
+    sections: tuple[tuple[str, str, Sequence[RunId], str], ...] = (
+        ("Running", "git runs show RUN follows one", found.live, "RUNNING"),
+        ("Not sealed, their processes are gone", "git runs recover seals them", found.unsealed, "KILLED"),
+        ("Unpublished, no remote has their code", "git push publishes it", found.unpublished, "mark"),
+        ("Incomplete, files are missing from their source", "git runs show RUN lists them", found.incomplete, "mark"),
+    )
+    yield f"{_count(found.runs, 'run')}, {size(found.cache_bytes)} of artifacts here"
+    quiet = True
+    for title, hint, runs, style in sections:
+        if not runs:
+            continue
+        quiet = False
+        yield ""
+        yield f"{title}:"
+        yield f"  ({hint})"
+        for run_id in runs if everything else runs[:_MAX_SHOWN]:
+            yield _run_line(app, run_id, style)
+        if not everything and len(runs) > _MAX_SHOWN:
+            yield f"        … and {len(runs) - _MAX_SHOWN} more (--all lists them)"
+    if quiet and found.runs:
+        yield "everything is sealed"
+
+
+def _run_line(app: App, run_id: RunId, style: str) -> str:
+    run = app.open_repo(recover=False).get_run(run_id)
+    since = app.now_ms - run.info.start_time_ms
+    when = f"for {duration(since)}" if run.live else relative(run.info.start_time_ms, app.now_ms)
+    return f"        {app.out.paint(run_id[:8], style)}  {printable(run.info.name)}, {when}"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
+
+
+COMMAND = status

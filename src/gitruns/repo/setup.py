@@ -1,0 +1,288 @@
+"""What `git runs init` sets in a clone's git configuration, and how `deinit` takes exactly that back.
+
+Logging needs none of it. A setting that is in force already is left alone and not taken for ours. Each change is
+recorded as the bytes that it put into the configuration file; when nothing has touched the file since, undoing gives
+the very bytes that were there before, else each value is unset by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitruns.errors import ConflictError, CorruptDataError, InvalidInputError
+from gitruns.gitstore.lockfile import LockFile
+
+if TYPE_CHECKING:
+    from gitruns.repo.repo import Repo
+
+RECORD_FILE = "setup.json"
+RUNS_PATTERN = "refs/runs*"
+ALIAS_VALUE = f"log --exclude={RUNS_PATTERN} --all"
+
+_NOT_SET = 1
+_GONE = 5
+"""What `git config` exits with when a key is not there to be read, or to be unset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One value that init adds, and what it is good for."""
+
+    key: str
+    value: str
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupPlan:
+    """What init would add now, what it found in force, and what a person should know."""
+
+    settings: tuple[Setting, ...]
+    present: tuple[Setting, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edit:
+    """One change of the file: at `offset`, `removed` became `inserted` (both in base64)."""
+
+    key: str
+    value: str
+    offset: int
+    removed: str
+    inserted: str
+
+
+@dataclass(slots=True, kw_only=True)
+class _Record:
+    """All that init has changed in this clone, in order.
+
+    `left_as` is the digest of the file after the last change, empty once others have written to it in between.
+    """
+
+    edits: list[_Edit] = field(default_factory=list)
+    left_as: str = ""
+
+
+def plan_setup(repo: Repo, *, alias: str | None = None) -> SetupPlan:
+    """Returns what init would do; `alias` names one for `git log --all` without runs.
+
+    Raises `ConflictError` when that alias means something else already.
+    """
+    notes: list[str] = []
+    wanted = [*_fetch_settings(repo, notes), *_log_settings(repo)]
+    if alias is not None:
+        wanted.append(_alias_setting(repo, alias))
+    present = [setting for setting in wanted if setting.value in _values(repo, setting.key)]
+    return SetupPlan(
+        settings=tuple(setting for setting in wanted if setting not in present),
+        present=tuple(present),
+        notes=tuple(notes),
+    )
+
+
+def set_up(repo: Repo, settings: Sequence[Setting]) -> None:
+    """Adds the settings to the clone's configuration file and records how.
+
+    The record is written after each change, so an interrupted init can be undone as well.
+    """
+    file = _config_file(repo)
+    record = _read_record(repo)
+    for setting in settings:
+        before = file.read_bytes()
+        exact = not record.edits or _digest(before) == record.left_as
+        repo.store.git.run("config", "--file", str(file), "--add", setting.key, setting.value)
+        after = file.read_bytes()
+        record.edits.append(_edit(setting, before, after))
+        record.left_as = _digest(after) if exact else ""
+        _write_record(repo, record)
+
+
+def recorded_settings(repo: Repo) -> list[tuple[str, str]]:
+    """Returns key and value of what init has set in this clone, in order."""
+    return [(edit.key, edit.value) for edit in _read_record(repo).edits]
+
+
+def undo_setup(repo: Repo) -> list[tuple[str, str]]:
+    """Takes back what init has set, and returns the settings that were still there, the last one first."""
+    record = _read_record(repo)
+    if not record.edits:
+        return []
+    file = _config_file(repo)
+    if _digest(file.read_bytes()) == record.left_as:
+        _rewind(file, record)
+        undone = [(edit.key, edit.value) for edit in reversed(record.edits)]
+    else:
+        undone = [(edit.key, edit.value) for edit in reversed(record.edits) if _unset(repo, file, edit)]
+    _record_path(repo).unlink(missing_ok=True)
+    return undone
+
+
+# What is set
+
+
+def _fetch_settings(repo: Repo, notes: list[str]) -> Iterator[Setting]:
+    """A plain `git fetch` then brings what others pushed, into a mirror that is not merged before it was checked."""
+    remote = _remote(repo)
+    if remote is None:
+        notes.append("no remote to fetch runs from yet: after 'git remote add', run init again")
+    elif repo.store.paths.shallow:
+        notes.append("this clone is shallow: a fetch of runs would bring the history of their source, so none is set")
+    else:
+        yield from _fetch_setting(repo, remote, notes)
+
+
+def _fetch_setting(repo: Repo, remote: str, notes: list[str]) -> Iterator[Setting]:
+    key = f"remote.{remote}.fetch"
+    specs = _values(repo, key)
+    mirror = Setting(
+        key=key,
+        value=f"+refs/runs/*:refs/runs-remotes/{remote}/*",
+        purpose=f"git fetch brings the runs that others pushed to {remote}",
+    )
+    if mirror.value in specs:
+        yield mirror
+    elif not specs:
+        # With a first refspec of ours git would fetch runs and nothing else.
+        notes.append(f"'{remote}' has no fetch refspec: git fetches only what you name from it, so none is set")
+    elif any(_covers_runs(spec) for spec in specs):
+        notes.append(
+            f"'{remote}' is fetched as a mirror of all refs: a fetch with --prune would delete runs that are only "
+            f"here; keep them with: git config --add {key} '^refs/runs/*'"
+        )
+    else:
+        yield mirror
+
+
+def _covers_runs(spec: str) -> bool:
+    """Returns whether a fetch refspec writes into `refs/runs/` itself."""
+    source, _, target = spec.removeprefix("+").partition(":")
+    return not source.startswith("^") and target.endswith("*") and "refs/runs/".startswith(target[:-1])
+
+
+def _remote(repo: Repo) -> str | None:
+    """The remote that runs are shared through: `runs.remote`, else `origin`, else the only one."""
+    names = repo.store.git.run("remote").decode().splitlines()
+    for name in (repo.store.config("runs.remote"), "origin"):
+        if name in names:
+            return name
+    return names[0] if len(names) == 1 else None
+
+
+def _log_settings(repo: Repo) -> Iterator[Setting]:
+    yield Setting(
+        key="log.excludeDecoration", value=RUNS_PATTERN, purpose="git log does not show the refs of runs beside commits"
+    )
+
+
+def _alias_setting(repo: Repo, name: str) -> Setting:
+    if not name or not all(letter.isascii() and (letter.isalnum() or letter == "-") for letter in name):
+        raise InvalidInputError(f"'{name}' is no name for an alias: letters, digits and dashes are", kind="bad-alias")
+    key = f"alias.{name}"
+    others = [value for value in _values(repo, key) if value != ALIAS_VALUE]
+    if others:
+        raise ConflictError(
+            f"alias '{name}' means '{others[0]}' already", kind="alias-taken", hint="choose another: --alias NAME"
+        )
+    return Setting(key=key, value=ALIAS_VALUE, purpose=f"git {name} shows all branches without the runs")
+
+
+# The file
+
+
+def _values(repo: Repo, key: str) -> list[str]:
+    """Returns all values of a key that are in force, from whatever file."""
+    listed = repo.store.git.run("config", "-z", "--get-all", key, ok=(0, _NOT_SET))
+    values: list[str] = listed.decode(errors="surrogateescape").split("\0")[:-1]
+    return values
+
+
+def _config_file(repo: Repo) -> Path:
+    return (repo.store.paths.common_dir / "config").resolve()
+
+
+def _edit(setting: Setting, before: bytes, after: bytes) -> _Edit:
+    """Returns the least change that makes `before` into `after`."""
+    start = _same_bytes(before, after)
+    end = _same_bytes(before[start:][::-1], after[start:][::-1])
+    return _Edit(
+        key=setting.key,
+        value=setting.value,
+        offset=start,
+        removed=base64.b64encode(before[start : len(before) - end]).decode(),
+        inserted=base64.b64encode(after[start : len(after) - end]).decode(),
+    )
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _same_bytes(one: bytes, other: bytes) -> int:
+    """Returns how many bytes the two have in common from their beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
+def _rewind(file: Path, record: _Record) -> None:
+    """Takes the changes back, the last one first, under git's own lock."""
+    mode = file.stat().st_mode
+    with LockFile(str(file), f"'{file}'", lambda folder: None) as lock:
+        data = file.read_bytes()
+        for edit in reversed(record.edits):
+            inserted, removed = base64.b64decode(edit.inserted), base64.b64decode(edit.removed)
+            end = edit.offset + len(inserted)
+            if data[edit.offset : end] != inserted:
+                raise ConflictError(f"cannot undo '{edit.key}': '{file}' has changed", kind="config-changed")
+            data = data[: edit.offset] + removed + data[end:]
+        lock.commit(data, prepare=lambda path: Path(path).chmod(mode))
+
+
+def _unset(repo: Repo, file: Path, edit: _Edit) -> bool:
+    """Takes one value away wherever it stands now; returns False when somebody has done so."""
+    arguments = ("config", "--file", str(file), "--fixed-value")
+    found = repo.store.git.run(*arguments, "--get-all", edit.key, edit.value, ok=(0, _NOT_SET))
+    if not found:
+        return False
+    repo.store.git.run(*arguments, "--unset-all", edit.key, edit.value, ok=(0, _GONE))
+    return True
+
+
+# The record
+
+
+def _record_path(repo: Repo) -> Path:
+    return repo.folder / RECORD_FILE
+
+
+def _read_record(repo: Repo) -> _Record:
+    path = _record_path(repo)
+    try:
+        found = json.loads(path.read_bytes())
+        return _Record(edits=[_Edit(**edit) for edit in found["edits"]], left_as=found["left_as"])
+    except FileNotFoundError:
+        return _Record()
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptDataError(
+            f"cannot read '{path}': {error}",
+            kind="bad-setup-record",
+            hint=f"see what init set: git config --file {path}",
+        ) from error
+
+
+def _write_record(repo: Repo, record: _Record) -> None:
+    path = _record_path(repo)
+    repo.folder.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump({"edits": [asdict(edit) for edit in record.edits], "left_as": record.left_as}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
