@@ -291,6 +291,25 @@ class TestBigFiles:
         assert len(list(cache.iter_digests())) == 1
         assert list((cache.root / "tmp").iterdir()) == []
 
+    def test_what_was_cloned_is_hashed_after(
+        self, cache: ArtifactCache, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Stands in for a file system with reflinks, on which the rest of this suite shows the real thing."""
+
+        def clone(source: batch_module.SourceFile, target_fd: int) -> bool:
+            os.pwrite(target_fd, source.path.read_bytes(), 0)
+            return True
+
+        monkeypatch.setattr("gitruns.artifacts.copying.clone", clone)
+        monkeypatch.setattr("gitruns.artifacts.copying._write_blocks", None)
+        path = big_file(tmp_path)
+        digest, size = cache.put_file(path)
+        assert (digest, size) == (digest_of(path.read_bytes()), BIG)
+        assert cache.get(digest, tmp_path / "target").read_bytes() == path.read_bytes()
+        TestCacheIsAStore().tamper(cache, digest, b"wrong")
+        with pytest.raises(CorruptDataError):
+            cache.get(digest, tmp_path / "target")
+
     def test_a_sketch_whose_object_is_gone_does_no_harm(self, cache: ArtifactCache, tmp_path: Path) -> None:
         path = big_file(tmp_path)
         digest, _ = cache.put_file(path)

@@ -155,6 +155,7 @@ def test_a_disk_that_fills_up_while_another_thread_writes(
             raise OSError(number, os.strerror(number))
         return real(fd, data, offset)
 
+    monkeypatch.setattr(copying, "clone", lambda source, target_fd: False)
     monkeypatch.setattr(copying.os, "pwrite", full)
     with pytest.raises(GitRunsError, match=r"cannot keep '.*big' in '.*cache'") as caught:
         cache.put_file(path)
@@ -171,6 +172,7 @@ def test_a_full_disk_under_the_target_of_a_get(tmp_path: Path, monkeypatch: pyte
     def full(fd: int, data: bytes, offset: int) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    monkeypatch.setattr(copying, "clone", lambda source, target_fd: False)
     monkeypatch.setattr(copying.os, "pwrite", full)
     with pytest.raises(GitRunsError, match="cannot write 'target' in ") as caught:
         cache.get(digest, tmp_path / "target")
