@@ -18,10 +18,7 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     """A run without a writer yet; writers that the test leaves open are closed after it."""
     journal = Journal(tmp_path / "gitruns" / "live", new_run_id())
     yield journal
-    for writer in journal.writers:
-        if writer.closed is None:
-            writer.detach(durable=False)
-        writer._release()
+    journal.close()
 
 
 @pytest.fixture

@@ -62,6 +62,13 @@ class Journal:
         """Reads the run from scratch."""
         return JournalReader(self.folder).refresh(**options)
 
+    def close(self) -> None:
+        """Closes what is open."""
+        for writer in self.writers:
+            if writer.closed is None:
+                writer.detach(durable=False)
+            writer._release()
+
     def points(self) -> list[Point]:
         """All points that are there."""
         return list(read_points(self.folder))
