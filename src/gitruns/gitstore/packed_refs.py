@@ -1,0 +1,84 @@
+"""The `packed-refs` file: many refs in one file, one `<id> <name>` line each.
+
+Source: git's `refs/packed-backend.c`. A line that begins with `^` is what the tag on the line before it peels to.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from gitruns.entities.ids import ObjectId
+from gitruns.gitstore.lockfile import LockFile
+
+_RACY_NS = 100_000_000
+"""A file younger than this when it was read may change again without its stat telling so."""
+
+
+class PackedRefs:
+    """Reads one `packed-refs`, remembering its bytes while its stat says that it is the same file."""
+
+    def __init__(self, path: Path, hex_length: int) -> None:
+        self.path = path
+        self._line = rf"^([0-9a-f]{{{hex_length}}}) (%s[^\n]*)$"
+        self._hex_length = hex_length
+        self._stat: tuple[int, ...] | None = None
+        self._data = b""
+
+    def get(self, name: str) -> ObjectId | None:
+        """Returns what the file says a ref holds, None when it says nothing."""
+        return self._find(self._read(), name)
+
+    def get_now(self, name: str) -> ObjectId | None:
+        """Returns the same, read from the disk whatever the stat says."""
+        self._stat = None
+        return self.get(name)
+
+    def below(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns the refs whose names begin with `prefix`."""
+        data = self._read()
+        pattern = (self._line % re.escape(prefix)).encode()
+        return {
+            match[2].decode(errors="surrogateescape"): ObjectId(match[1].decode())
+            for match in re.finditer(pattern, data, re.MULTILINE)
+        }
+
+    def remove(self, name: str, make_folder: Callable[[Path], None]) -> None:
+        """Takes a ref out of the file, under the file's lock."""
+        if self.get_now(name) is None:
+            return
+        target = self.path.resolve()  # git lets it be a symbolic link
+        with LockFile(target, "'packed-refs'", make_folder) as lock:
+            self._stat = None
+            data = self._read()
+            pattern = rf"^[0-9a-f]{{{self._hex_length}}} {re.escape(name)}\n(?:\^[0-9a-f]+\n)?"
+            lock.commit(re.sub(pattern.encode(), b"", data, flags=re.MULTILINE), prepare=self._keep_mode)
+            self._stat = None
+
+    def _keep_mode(self, lock: Path) -> None:
+        mode = self.path.stat().st_mode & 0o777
+        if lock.stat().st_mode & 0o777 != mode:
+            lock.chmod(mode)
+
+    def _find(self, data: bytes, name: str) -> ObjectId | None:
+        place = data.find(b" " + name.encode(errors="surrogateescape") + b"\n", self._hex_length)
+        if place < 0:
+            return None
+        text = data[place - self._hex_length : place]
+        return ObjectId(text.decode()) if re.fullmatch(rb"[0-9a-f]+", text) else None
+
+    def _read(self) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                key = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                if key != self._stat:
+                    self._data = file.read()
+                    # Within the clock's grain a rewrite may leave inode, size and times equal.
+                    self._stat = key if time.time_ns() - found.st_ctime_ns > _RACY_NS else None
+        except FileNotFoundError:
+            self._data, self._stat = b"", None
+        return self._data

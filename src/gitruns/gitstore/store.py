@@ -1,0 +1,220 @@
+"""Runs and experiments in one git repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gitruns.entities.experiment import Experiment
+from gitruns.entities.ids import ExperimentId, ObjectId, RunId
+from gitruns.entities.run import Identity, Run
+from gitruns.gitstore import refs
+from gitruns.gitstore.backend import Backend
+from gitruns.gitstore.chain import ChainEntry, own_objects, run_chain
+from gitruns.gitstore.codec import (
+    decode_experiment,
+    decode_run,
+    encode_experiment,
+    encode_run,
+    encode_start,
+    is_metadata,
+)
+from gitruns.gitstore.commits import end_subject, experiment_message, run_message, start_subject
+from gitruns.gitstore.identity import find_identity
+from gitruns.gitstore.objects import Author, Commit, encode_commit
+from gitruns.gitstore.paths import RepoPaths
+from gitruns.gitstore.program import GitProgram
+from gitruns.gitstore.tree_reader import TreeReader
+from gitruns.gitstore.trees import write_tree
+
+MANY_TIPS = 6
+"""Above so many, one sync of the whole file system is quicker than finding and syncing each object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What HEAD names: a branch (None: detached) and a commit (None: no commit yet)."""
+
+    branch: str | None
+    commit: ObjectId | None
+
+
+class GitStore:
+    """Reads and writes runs and experiments as commits; every ref moves by compare-and-set.
+
+    `backend` holds objects and refs, `git` is the program on this repository, `paths` its folders. Nothing here
+    touches HEAD, index, work tree, config or reflogs. What is written is durable after `sync`.
+    """
+
+    def __init__(self, backend: Backend, git: GitProgram, paths: RepoPaths) -> None:
+        self.backend = backend
+        self.git = git
+        self.paths = paths
+        self._reader = TreeReader(backend)
+
+    # The repository
+
+    def head(self) -> Head:
+        """Returns what HEAD names now."""
+        branch, commit = self.backend.read_head()
+        return Head(branch=branch, commit=commit)
+
+    def config(self, key: str) -> str | None:
+        """Returns the value of a git config key in force, None when it is not set; read once."""
+        return self.backend.config(key)
+
+    def identity(self, environ: Mapping[str, str], now_s: float | None = None) -> Identity:
+        """Returns whom git shall name as author; login and host where nobody has set one."""
+        return find_identity(environ, self.config, now_s)
+
+    # Runs
+
+    def run_tip(self, run_id: RunId) -> ObjectId | None:
+        """Returns the newest commit of a run, None when the run is not in git."""
+        return self.backend.read_ref(refs.run_ref(run_id))
+
+    def run_tips(self) -> dict[RunId, ObjectId]:
+        """Returns the newest commit of each run."""
+        found = self.backend.list_refs(refs.RUNS).items()
+        return {run_id: oid for ref, oid in found if (run_id := refs.run_id_of(ref)) is not None}
+
+    def set_run_tip(self, run_id: RunId, new: ObjectId | None, old: ObjectId | None) -> None:
+        """Moves a run's ref by compare-and-set; raises `ConflictError` when it is not at `old` (None: absent)."""
+        self.backend.update_ref(refs.run_ref(run_id), new, old)
+
+    def read_run(self, commit: ObjectId) -> Run:
+        """Returns the run as a commit holds it; raises `CorruptDataError` naming what is wrong where."""
+        with self._reader.at(commit) as tree:
+            files, sizes = tree.metadata(is_metadata)
+            return decode_run(files, commit, sizes=sizes)
+
+    def read_file(self, commit: ObjectId, path: str) -> bytes | None:
+        """Returns the bytes of a file in a commit's tree, None when there is none."""
+        with self._reader.at(commit) as tree:
+            return tree.file(path)
+
+    def list_tree_files(self, commit: ObjectId) -> dict[str, tuple[ObjectId, int]]:
+        """Returns id and size of each file in a commit's tree, by path."""
+        with self._reader.at(commit) as tree:
+            return tree.list_files()
+
+    def chain(self, tip: ObjectId) -> list[ChainEntry]:
+        """Returns the commits of a run, newest first, down to its first one and not into its source."""
+        return run_chain(self._reader, tip)
+
+    def write_run_commit(
+        self,
+        run: Run,
+        *,
+        parents: Iterable[ObjectId],
+        identity: Identity,
+        time_ms: int,
+        subject: str,
+        files: Mapping[str, bytes] | None = None,
+    ) -> ObjectId:
+        """Writes the run as a commit and returns it; no ref is moved.
+
+        `files` are those of the tree that the run's entities do not hold: points and texts.
+        """
+        return self._write_commit(
+            encode_run(run, files=files), tuple(parents), Author(identity, time_ms), run_message(run, subject)
+        )
+
+    def seal_run(
+        self,
+        start: Run,
+        finish: Run,
+        *,
+        parent: ObjectId | None,
+        identity: Identity,
+        files: Mapping[str, bytes] | None = None,
+    ) -> ObjectId:
+        """Writes a whole run as two commits, as it began and as it ended, and returns the second; no ref is moved.
+
+        `parent` is the source commit. The same run gives the same commits.
+        """
+        began = Author(identity, start.info.start_time_ms)
+        ended = Author(identity, max(finish.info.end_time_ms or 0, began.time_ms))
+        parents = () if parent is None else (parent,)
+        first = self._write_commit(encode_start(start), parents, began, run_message(start, start_subject(start)))
+        return self._write_commit(
+            encode_run(finish, files=files), (first,), ended, run_message(finish, end_subject(finish))
+        )
+
+    # Sources of live runs
+
+    def hold_source(self, run_id: RunId, commit: ObjectId) -> None:
+        """Keeps the source of a live run from gc, until `release_source`."""
+        self._move_held(run_id, commit)
+
+    def release_source(self, run_id: RunId) -> None:
+        """Lets the source of a run go that is sealed: its own commits keep it now."""
+        self._move_held(run_id, None)
+
+    def _move_held(self, run_id: RunId, commit: ObjectId | None) -> None:
+        ref = refs.local_source_ref(run_id)
+        held = self.backend.read_ref(ref)
+        if held != commit:
+            self.backend.update_ref(ref, commit, held)
+
+    # Experiments
+
+    def experiment_tip(self, experiment_id: ExperimentId) -> ObjectId | None:
+        """Returns the newest commit of an experiment, None when it is not in git."""
+        return self.backend.read_ref(refs.experiment_ref(experiment_id))
+
+    def experiment_tips(self) -> dict[ExperimentId, ObjectId]:
+        """Returns the newest commit of each experiment."""
+        found = self.backend.list_refs(refs.EXPERIMENTS).items()
+        return {one: oid for ref, oid in found if (one := refs.experiment_id_of(ref)) is not None}
+
+    def set_experiment_tip(self, experiment_id: ExperimentId, new: ObjectId | None, old: ObjectId | None) -> None:
+        """Moves an experiment's ref by compare-and-set; raises `ConflictError` when it is not at `old`."""
+        self.backend.update_ref(refs.experiment_ref(experiment_id), new, old)
+
+    def read_experiment(self, commit: ObjectId) -> Experiment:
+        """Returns the experiment as a commit holds it; raises `CorruptDataError` naming what is wrong where."""
+        with self._reader.at(commit) as tree:
+            return decode_experiment(tree.metadata(lambda path: True)[0], commit)
+
+    def write_experiment(
+        self,
+        experiment: Experiment,
+        *,
+        parent: ObjectId | None,
+        identity: Identity,
+        time_ms: int,
+        subject: str,
+    ) -> ObjectId:
+        """Writes the experiment as a commit and returns it; no ref is moved."""
+        parents = () if parent is None else (parent,)
+        return self._write_commit(
+            encode_experiment(experiment), parents, Author(identity, time_ms), experiment_message(experiment, subject)
+        )
+
+    # Durability
+
+    def sync(
+        self, runs: Iterable[tuple[RunId, ObjectId]], experiments: Iterable[tuple[ExperimentId, ObjectId]] = ()
+    ) -> None:
+        """Makes runs, as ids and tips, and experiments durable: all objects of their commits, and their refs."""
+        tips = {refs.run_ref(run_id): tip for run_id, tip in runs}
+        tips.update((refs.experiment_ref(experiment_id), tip) for experiment_id, tip in experiments)
+        if len(tips) > MANY_TIPS:
+            self.backend.sync_all()
+            return
+        objects: set[ObjectId] = set()
+        for tip in tips.values():
+            objects |= own_objects(self.backend, self._reader, tip)
+        self.backend.sync(objects, tips.keys())
+
+    def close(self) -> None:
+        """Lets go of open files; the store cannot be used afterwards."""
+        self.backend.close()
+
+    def _write_commit(
+        self, files: Mapping[str, bytes], parents: tuple[ObjectId, ...], author: Author, message: str
+    ) -> ObjectId:
+        tree = write_tree(self.backend, files)
+        commit = Commit(tree=tree, parents=parents, author=author, committer=author, message=message)
+        return self.backend.write_object("commit", encode_commit(commit))

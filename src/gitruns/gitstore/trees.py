@@ -1,0 +1,102 @@
+"""Trees of files: a mapping of paths to bytes written as git trees, and read back from trees that may be hostile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from gitruns.entities.ids import ObjectId
+from gitruns.errors import CorruptDataError, InvalidInputError
+from gitruns.gitstore.backend import Backend
+from gitruns.gitstore.objects import FILE_MODE, FOLDER_MODE, TreeEntry, decode_tree, encode_tree
+
+MAX_ENTRIES = 200_000
+MAX_DEPTH = 500
+MAX_TREE_BYTES = 16 * 1024 * 1024
+
+_Folder: TypeAlias = "dict[str, Any]"
+
+
+def write_tree(backend: Backend, files: Mapping[str, bytes]) -> ObjectId:
+    """Writes files (path to content, `/` between parts) as a tree and returns its id."""
+    root: _Folder = {}
+    for path, data in files.items():
+        *folders, name = path.split("/")
+        folder = root
+        for part in folders:
+            folder = folder.setdefault(_legal(part, path), {})
+            if not isinstance(folder, dict):
+                raise _illegal(path, "a file stands where it needs a folder")
+        if folder.setdefault(_legal(name, path), data) is not data:
+            raise _illegal(path, "it stands there already")
+    return _write_folder(backend, root)
+
+
+def _write_folder(backend: Backend, folder: _Folder) -> ObjectId:
+    entries = []
+    for name, content in folder.items():
+        if isinstance(content, dict):
+            entries.append(TreeEntry(FOLDER_MODE, name.encode(), _write_folder(backend, content)))
+        else:
+            entries.append(TreeEntry(FILE_MODE, name.encode(), backend.write_object("blob", content)))
+    return backend.write_object("tree", encode_tree(entries))
+
+
+def _legal(name: str, path: str) -> str:
+    if name in ("", ".", "..") or name.lower() == ".git" or "\0" in name:
+        raise _illegal(path, f"git allows no entry named '{name}'")
+    return name
+
+
+def _illegal(path: str, why: str) -> InvalidInputError:
+    return InvalidInputError(f"cannot write '{path[:80]}' into a tree: {why}", kind="bad-tree-path", path=path)
+
+
+def read_entries(backend: Backend, tree: ObjectId, where: str = "") -> list[TreeEntry]:
+    """Returns the entries of one tree: regular files and folders only.
+
+    Raises `CorruptDataError` (kind `corrupt-object`, `bad-tree`) for anything else: symbolic links, programs,
+    submodules, odd modes, names that git does not allow; `where` is the tree's path, for the message.
+    """
+    kind, size = backend.object_header(tree)
+    if kind != "tree" or size > MAX_TREE_BYTES:
+        raise bad_tree(where or "/", f"object '{tree}' is a {kind} of {size} bytes, not a tree")
+    entries = decode_tree(backend.read_object(tree)[1], tree)
+    for entry in entries:
+        if entry.mode not in (FILE_MODE, FOLDER_MODE):
+            raise bad_tree(_joined(where, entry), f"its mode is {entry.mode:06o}, only files and folders are allowed")
+    return entries
+
+
+def walk_tree(
+    backend: Backend, tree: ObjectId, *, enter: Callable[[str], bool] = lambda folder: True
+) -> Iterator[tuple[str, ObjectId]]:
+    """Yields path and id of each file below a tree; of folders only those that `enter` (given `path/`) says yes to.
+
+    Raises as `read_entries` does, and for more files or deeper folders than any run has.
+    """
+    waiting = [("", tree)]
+    count = 0
+    while waiting:
+        where, oid = waiting.pop()
+        for entry in read_entries(backend, oid, where):
+            path = _joined(where, entry)
+            count += 1
+            if count > MAX_ENTRIES or path.count("/") > MAX_DEPTH:
+                raise bad_tree(path, "the tree has too many entries or is too deep")
+            if not entry.is_folder:
+                yield path, entry.oid
+            elif enter(path + "/"):
+                waiting.append((path + "/", entry.oid))
+
+
+def _joined(where: str, entry: TreeEntry) -> str:
+    try:
+        return where + entry.name.decode()
+    except UnicodeDecodeError:
+        raise bad_tree(where + entry.name.decode(errors="backslashreplace"), "its name is not UTF-8") from None
+
+
+def bad_tree(path: str, why: str) -> CorruptDataError:
+    """Returns the error for a tree that has what no run's or experiment's tree has."""
+    return CorruptDataError(f"cannot read '{path[:80]}': {why}", kind="bad-tree", path=path)
