@@ -1,1 +1,119 @@
-"""Experiment tracking that lives in git: every run is a commit, a child of the exact code it ran."""
+"""Experiment tracking that lives in git: every run is a commit, a child of the exact code it ran.
+
+    import gitruns
+
+    with gitruns.start_run():
+        gitruns.log_param("lr", 0.01)
+        gitruns.log_metric("loss", 0.3, step=1)
+
+Names and meanings are MLflow's. `Client` is for explicit work; the shell has `git runs`.
+"""
+
+from gitruns.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    ConflictError,
+    CorruptDataError,
+    GitRunsError,
+    GitRunsWarning,
+    InternalError,
+    InvalidInputError,
+    LockedError,
+    NotFoundError,
+    RemoteError,
+)
+from gitruns.tracking.client import Client
+from gitruns.tracking.fluent import (
+    ActiveRun,
+    active_run,
+    create_experiment,
+    delete_experiment,
+    delete_run,
+    delete_tag,
+    download_artifacts,
+    end_run,
+    flush,
+    get_experiment,
+    get_experiment_by_name,
+    get_metric_history,
+    get_run,
+    last_active_run,
+    list_artifacts,
+    log_artifact,
+    log_artifacts,
+    log_dict,
+    log_figure,
+    log_image,
+    log_input,
+    log_metric,
+    log_metrics,
+    log_param,
+    log_params,
+    log_table,
+    log_text,
+    rename_experiment,
+    restore_experiment,
+    restore_run,
+    search_experiments,
+    set_experiment,
+    set_note,
+    set_tag,
+    set_tags,
+    start_run,
+)
+from gitruns.tracking.views import Experiment, Run
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AccessDeniedError",
+    "ActiveRun",
+    "AlreadyExistsError",
+    "Client",
+    "ConflictError",
+    "CorruptDataError",
+    "Experiment",
+    "GitRunsError",
+    "GitRunsWarning",
+    "InternalError",
+    "InvalidInputError",
+    "LockedError",
+    "NotFoundError",
+    "RemoteError",
+    "Run",
+    "active_run",
+    "create_experiment",
+    "delete_experiment",
+    "delete_run",
+    "delete_tag",
+    "download_artifacts",
+    "end_run",
+    "flush",
+    "get_experiment",
+    "get_experiment_by_name",
+    "get_metric_history",
+    "get_run",
+    "last_active_run",
+    "list_artifacts",
+    "log_artifact",
+    "log_artifacts",
+    "log_dict",
+    "log_figure",
+    "log_image",
+    "log_input",
+    "log_metric",
+    "log_metrics",
+    "log_param",
+    "log_params",
+    "log_table",
+    "log_text",
+    "rename_experiment",
+    "restore_experiment",
+    "restore_run",
+    "search_experiments",
+    "set_experiment",
+    "set_note",
+    "set_tag",
+    "set_tags",
+    "start_run",
+]

@@ -93,15 +93,19 @@ def _merged_info(old: Run, live: LiveRun, stamps: dict[str, Stamp]) -> RunInfo:
     final = final_info(live)
     if is_late(live):
         return info
-    return replace(
+    resumed = replace(
         info,
         status=final.status,
         end_time_ms=final.end_time_ms,
         exit_code=final.exit_code,
         error=final.error,
-        dropped=info.dropped + live.dropped,
+        dropped=max(info.dropped, final.dropped),
         writer=final.writer,
     )
+    for field in ("status", "writer"):  # who owns the log data and how it ended are one decision, made by this resume
+        if getattr(resumed, field) != getattr(info, field):
+            stamps[f"run/{field}"] = Stamp(live.last_time_ms, 0, final.writer)
+    return resumed
 
 
 def _united_inputs(old: Iterable[DatasetInput], new: Iterable[DatasetInput]) -> tuple[DatasetInput, ...]:
