@@ -1,4 +1,7 @@
-"""Things logged as artifacts: turned into bytes here, kept by the run's log."""
+"""Things logged as artifacts: turned into bytes here, kept by the run's log.
+
+The modules that know figures, images, tables, data and the machine are imported when they are first used.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.names import check_step
 from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.repo import LogPlace, RunLog, now_ms
-from gitruns.tracking import datasets, media, system_metrics
 
 
 def log_folder(log: RunLog, folder: Path, artifact_path: str | None) -> None:
@@ -26,16 +28,22 @@ def log_folder(log: RunLog, folder: Path, artifact_path: str | None) -> None:
 
 def log_text(log: RunLog, text: str, artifact_file: str) -> None:
     """Keeps text as UTF-8."""
+    from gitruns.tracking import media
+
     log.add_made(lambda: media.text_bytes(text), artifact_file)
 
 
 def log_dict(log: RunLog, dictionary: Mapping[str, Any] | Sequence[Any], artifact_file: str) -> None:
     """Keeps a mapping or list as YAML or JSON, by the ending."""
+    from gitruns.tracking import media
+
     log.add_made(lambda: media.dict_bytes(dictionary, artifact_file), artifact_file)
 
 
 def log_figure(log: RunLog, figure: Any, artifact_file: str) -> None:
     """Keeps a figure in the form that the ending says."""
+    from gitruns.tracking import media
+
     log.add_made(lambda: media.figure_bytes(figure, artifact_file), artifact_file)
 
 
@@ -49,6 +57,8 @@ def log_image(
     time_ms: int | None,
 ) -> None:
     """Keeps an image under its file name, or as one of a key's images at a step."""
+    from gitruns.tracking import media
+
     if (artifact_file is None) == (key is None):
         raise InvalidInputError("give either artifact_file or key", kind="bad-argument")
     path = artifact_file or _stepped_image_path(str(key), step, time_ms)
@@ -64,6 +74,7 @@ def _stepped_image_path(key: str, step: int | None, time_ms: int | None) -> str:
 
 def log_table(log: RunLog, data: Any, artifact_file: str, place: LogPlace) -> None:
     """Keeps a table; when the run has the file already, the rows are added to it."""
+    from gitruns.tracking import media
 
     def table() -> bytes:
         try:
@@ -78,6 +89,8 @@ def log_table(log: RunLog, data: Any, artifact_file: str, place: LogPlace) -> No
 
 def log_input(log: RunLog, dataset: Any, context: str | None, name: str | None) -> DatasetInput:
     """Notes a dataset that the run reads, and returns what is kept of it."""
+    from gitruns.tracking import datasets
+
     described = datasets.from_any(dataset, name=name, context=context)
     log.add_inputs([described])
     return described
@@ -85,6 +98,8 @@ def log_input(log: RunLog, dataset: Any, context: str | None, name: str | None) 
 
 def start_system_metrics(log: RunLog) -> Callable[[], None]:
     """Samples the machine in the background into the run; returns the function that stops it."""
+    from gitruns.tracking import system_metrics
+
     monitor = system_metrics.SystemMetricsMonitor(
         lambda metrics, step, time_ms: log.log_points(lambda: list(_points(metrics, step, time_ms)))
     )
