@@ -7,7 +7,16 @@ import struct
 
 from hypothesis import strategies as st
 
+from gitruns.entities import names as legal
+from gitruns.entities.artifact import Artifact
+from gitruns.entities.dataset import DatasetInput
+from gitruns.entities.environment import Environment
+from gitruns.entities.ids import Digest, ExperimentId, ObjectId, RunId, WriterId
+from gitruns.entities.run import Lifecycle, Run, RunInfo, RunStatus
+from gitruns.entities.source import LeftOut, Source
+from gitruns.entities.stamp import Stamp
 from gitruns.entities.values import Point, Scalar
+from gitruns.errors import InvalidInputError
 
 AWKWARD_TEXTS = [
     "",
@@ -136,3 +145,120 @@ def same(one: object, other: object) -> bool:
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return one == other
+
+
+def _hex(digits: int) -> st.SearchStrategy[str]:
+    return st.integers(min_value=0, max_value=16**digits - 1).map(lambda number: f"{number:0{digits}x}")
+
+
+run_ids: st.SearchStrategy[RunId] = _hex(32).map(RunId)
+writer_ids: st.SearchStrategy[WriterId] = _hex(16).map(WriterId)
+object_ids: st.SearchStrategy[ObjectId] = _hex(40).map(ObjectId)
+digests: st.SearchStrategy[Digest] = _hex(64).map(Digest)
+stamps = st.builds(Stamp, times_ms, st.integers(min_value=0, max_value=3), writer_ids)
+
+_optional_texts = st.none() | texts
+_short_names = names.filter(lambda name: len(name) <= 100)
+_text_mappings = st.dictionaries(_short_names, texts, max_size=3)
+
+
+def _is_artifact_path(path: str) -> bool:
+    try:
+        return legal.check_artifact_path(path) == path
+    except InvalidInputError:
+        return False
+
+
+artifact_paths = st.one_of(
+    st.sampled_from(
+        ["model.bin", "plots/loss.png", "a/b/c.txt", "notes.md", "é/\U0001f600", 'qu"ote', "line\nbreak", "a\\..\\b"]
+    ),
+    st.text(max_size=15),
+).filter(_is_artifact_path)
+
+artifacts = st.builds(
+    Artifact, path=artifact_paths, digest=digests, size_bytes=st.integers(min_value=0, max_value=2**40)
+)
+
+left_out = st.builds(
+    LeftOut,
+    path=names,
+    reason=st.sampled_from(["too-large", "binary", "secret", "deny-list", "special"]),
+    size=st.none() | st.integers(min_value=0, max_value=2**40),
+)
+
+sources = st.builds(
+    Source,
+    base=st.none() | object_ids,
+    branch=st.none() | names,
+    code_tree=st.none() | object_ids,
+    snapshot_tree=st.none() | object_ids,
+    dirty=st.booleans(),
+    left_out=st.lists(left_out, max_size=2).map(tuple),
+    remote_url=_optional_texts,
+    autocrlf=st.none() | st.sampled_from(["true", "input"]),
+    eol=st.none() | st.sampled_from(["lf", "crlf"]),
+)
+"""Sources without a commit: whether that is in the repository is for the test to say."""
+
+environments = st.builds(
+    Environment,
+    python=names,
+    platform=names,
+    packages=_text_mappings,
+    hardware=_text_mappings,
+    variables=_text_mappings,
+)
+
+inputs = st.builds(
+    DatasetInput,
+    name=names,
+    digest=names,
+    source=texts,
+    source_type=st.sampled_from(["local", "http", "code"]),
+    schema=_optional_texts,
+    profile=_optional_texts,
+    context=st.none() | names,
+    tags=_text_mappings.map(lambda tags: tuple(sorted(tags.items()))),
+)
+
+run_infos = st.builds(
+    RunInfo,
+    id=run_ids,
+    name=names,
+    experiment_id=st.sampled_from([ExperimentId("0"), ExperimentId("123456789012345678")]),
+    writer=writer_ids,
+    status=st.sampled_from(RunStatus),
+    start_time_ms=times_ms,
+    end_time_ms=st.none() | times_ms,
+    user=_optional_texts,
+    host=_optional_texts,
+    entry_point=_optional_texts,
+    command=st.lists(texts, max_size=3).map(tuple),
+    source=sources,
+    parent_run_id=st.none() | run_ids,
+    exit_code=st.none() | st.integers(min_value=-64, max_value=255),
+    error=_optional_texts,
+    lifecycle=st.sampled_from(Lifecycle),
+    dropped=st.integers(min_value=0, max_value=3),
+)
+
+
+def _unique_by_key(items: list[DatasetInput]) -> tuple[DatasetInput, ...]:
+    return tuple({(item.name, item.digest, item.context): item for item in items}.values())
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> Run:
+    """A run that has ended, with everything but the points of its metrics."""
+    manifest = draw(st.lists(artifacts, max_size=4, unique_by=lambda artifact: artifact.path))
+    fields = st.sampled_from(["run/name", "run/lifecycle", "tags/gone", "params/p", "artifacts/gone.bin"])
+    return Run(
+        info=draw(run_infos),
+        params=draw(st.dictionaries(_short_names, scalars, max_size=5)),
+        tags=draw(_text_mappings),
+        artifacts=tuple(sorted(manifest, key=lambda artifact: artifact.path)),
+        inputs=draw(st.lists(inputs, max_size=3).map(_unique_by_key)),
+        environment=draw(st.none() | environments),
+        stamps=draw(st.dictionaries(fields, stamps, max_size=3)),
+    )
