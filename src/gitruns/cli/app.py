@@ -14,6 +14,7 @@ from gitruns.cli.terminal import Terminal, find_terminal
 from gitruns.errors import GitRunsError, InvalidInputError
 
 if TYPE_CHECKING:
+    from gitruns.capture import SnapshotRules
     from gitruns.entities.experiment import Experiment
     from gitruns.entities.ids import ExperimentId, ObjectId
     from gitruns.entities.run import Run
@@ -98,6 +99,13 @@ class App:
         from gitruns.repo.git_facts import editor
 
         return editor(self.open_repo())
+
+    def snapshot_rules(self) -> SnapshotRules:
+        """Returns what a snapshot of this work tree holds, as configured."""
+        from gitruns.capture import SnapshotRules
+
+        config = self.open_repo().config
+        return SnapshotRules(mode=config.snapshot, paths=config.snapshot_paths)
 
     # What a person named
 

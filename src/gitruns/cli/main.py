@@ -59,6 +59,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     },
 }
 HIDDEN = frozenset({"complete"})
+_NAME_WIDTH = max(len(name) for commands in SECTIONS.values() for name in commands)
 _PLUMBING = "For scripts"
 
 
@@ -96,7 +97,9 @@ class Program(Documented, click.Group):
         """Writes the commands, section by section, without importing them."""
         for section, commands in SECTIONS.items():
             with formatter.section(section):
-                formatter.write_dl([(name, text) for name, text in commands.items() if name not in HIDDEN])
+                formatter.write_dl(
+                    [(name.ljust(_NAME_WIDTH), text) for name, text in commands.items() if name not in HIDDEN]
+                )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes commands before options: they are what is looked for."""

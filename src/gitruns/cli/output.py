@@ -57,6 +57,13 @@ class Output:
             text = text.encode(encoding, "backslashreplace").decode(encoding)
         stream.write(text)
 
+    def raw(self, data: bytes) -> None:
+        """Writes bytes as they are: what git has printed, in whatever encoding the files have."""
+        stream = self._pager or sys.stdout
+        stream.flush()
+        stream.buffer.write(data)
+        stream.buffer.flush()
+
     def line(self, text: str = "") -> None:
         """Writes one line."""
         self.write(text + "\n")

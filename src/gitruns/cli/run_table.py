@@ -19,7 +19,7 @@ from gitruns.cli.times import duration, relative
 from gitruns.entities.run import Lifecycle, Run
 from gitruns.entities.values import Point, param_text
 
-CURVE_WIDTH = 10
+CURVE_WIDTH = 8
 WIDE = 120
 """From this many columns on, times are written out."""
 
@@ -42,7 +42,7 @@ def run_columns(runs: Sequence[Run], facts: Facts, terminal: Terminal, metrics: 
     shown = list(metrics) or common_metrics(runs)
     return [
         Column(title="RUN", cells=[run.info.id[:8] for run in runs], styles="id"),
-        Column(title="NAME", cells=[_name(run) for run in runs], rank=1, least=8, most=32),
+        Column(title="NAME", cells=[_name(run) for run in runs], rank=1, least=13, most=32),
         Column(
             title="STATUS",
             cells=[_status(run) for run in runs],
@@ -70,7 +70,7 @@ def common_metrics(runs: Sequence[Run]) -> list[str]:
     having: Counter[str] = Counter()
     curved: set[str] = set()
     for run in runs:
-        having.update(run.metrics)
+        having.update(run.metrics.keys())
         curved.update(key for key, summary in run.metrics.items() if summary.count > 1)
     usual = [key for key in having if not key.startswith("system/")]  # samples of the machine are no result
     return sorted(usual, key=lambda key: (key not in curved, -having[key], _dullness(key), key))[:_MAX_EXTRA]
@@ -87,7 +87,7 @@ def varied_params(runs: Sequence[Run]) -> list[str]:
     having: Counter[str] = Counter()
     texts: dict[str, set[str]] = {}
     for run in runs:
-        having.update(run.params)
+        having.update(run.params.keys())
         for key, value in run.params.items():
             texts.setdefault(key, set()).add(param_text(value))
     varied = [key for key in having if len(texts[key]) > 1 or having[key] < len(runs)]
@@ -121,7 +121,7 @@ def _source(run: Run) -> str:
 
 def _experiment_column(runs: Sequence[Run], facts: Facts) -> list[Column]:
     cells = [printable(facts.experiments.get(run.info.experiment_id, run.info.experiment_id)) for run in runs]
-    return [Column(title="EXPERIMENT", cells=cells, rank=5, least=6, most=24)] if len(set(cells)) > 1 else []
+    return [Column(title="EXPERIMENT", cells=cells, rank=5, least=8, most=24)] if len(set(cells)) > 1 else []
 
 
 def _metric_columns(runs: Sequence[Run], keys: Sequence[str], facts: Facts, terminal: Terminal) -> list[Column]:
