@@ -1,4 +1,4 @@
-"""Git configuration in force, read once by `git` itself: includes, work trees and environment count as they do there."""
+"""Git configuration in force, read once by `git` itself: includes, work trees, environment count as they do there."""
 
 from __future__ import annotations
 

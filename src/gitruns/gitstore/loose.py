@@ -16,7 +16,6 @@ from pathlib import Path
 from gitruns.entities.ids import ObjectId
 from gitruns.gitstore.failures import write_failed
 from gitruns.gitstore.git_config import GitConfig
-from gitruns.gitstore.objects import hash_object
 
 _COMPRESSION = 1
 """Run trees are small and short-lived as loose objects: gc packs them again with its own level."""
@@ -25,9 +24,8 @@ _COMPRESSION = 1
 class LooseObjects:
     """Writes loose objects below `<objects>/`."""
 
-    def __init__(self, objects: Path, object_format: str, config: GitConfig) -> None:
+    def __init__(self, objects: Path, config: GitConfig) -> None:
         self._root = objects
-        self._format = object_format
         self._config = config
 
     def path(self, oid: ObjectId) -> Path:
@@ -78,7 +76,3 @@ class LooseObjects:
             raise
         finally:
             os.close(fd)
-
-    def id_of(self, kind: str, data: bytes) -> ObjectId:
-        """Returns the id that an object has in this repository."""
-        return hash_object(kind, data, self._format)

@@ -1,0 +1,100 @@
+"""What both engines have in common: everything but reading objects."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from gitruns.entities.ids import ObjectId
+from gitruns.errors import NotFoundError
+from gitruns.gitstore.backend import RefStore
+from gitruns.gitstore.durability import sync_file_system, sync_paths
+from gitruns.gitstore.failures import object_missing
+from gitruns.gitstore.git_config import GitConfig
+from gitruns.gitstore.loose import LooseObjects
+from gitruns.gitstore.objects import hash_object
+from gitruns.gitstore.paths import RepoPaths
+
+
+class BaseBackend(ABC):
+    """Writes loose objects and packs, moves refs, reads config; an engine adds how objects are read. See `Backend`."""
+
+    name: str
+
+    def __init__(self, paths: RepoPaths, refs: RefStore, config: GitConfig, object_format: str) -> None:
+        self.object_format = object_format
+        self._paths = paths
+        self._refs = refs
+        self._config = config
+        self._objects: Path = paths.common_dir / "objects"
+        self._loose = LooseObjects(self._objects, config)
+
+    @abstractmethod
+    def read_object(self, oid: ObjectId) -> tuple[str, bytes]:
+        """Returns kind and content of an object."""
+
+    @abstractmethod
+    def object_header(self, oid: ObjectId) -> tuple[str, int]:
+        """Returns kind and size of an object without reading its content."""
+
+    @abstractmethod
+    def has_object(self, oid: ObjectId) -> bool:
+        """Returns whether the object is here."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Lets go of open files."""
+
+    @abstractmethod
+    def _freshen_packed(self, oid: ObjectId, kind: str, data: bytes) -> bool:
+        """Makes the pack that holds an object young, so that a gc keeps it; returns whether there is one."""
+
+    def write_object(self, kind: str, data: bytes) -> ObjectId:
+        """Writes an object and returns its id; one that is here already only becomes younger in the eyes of gc."""
+        oid = hash_object(kind, data, self.object_format)
+        if not self._loose.freshen(oid) and not self._freshen_packed(oid, kind, data):
+            self._loose.write(oid, kind, data)
+        return oid
+
+    def write_pack(self, objects: Iterable[tuple[str, bytes]]) -> list[ObjectId]:
+        """Writes many objects as one durable pack and returns their ids in order."""
+        from gitruns.gitstore.packs import write_pack  # dulwich takes a while to load
+
+        return write_pack(self._objects, objects, self.object_format, self._config.shared_mode())
+
+    def read_ref(self, name: str) -> ObjectId | None:
+        """Returns what a ref holds."""
+        return self._refs.read_ref(name)
+
+    def list_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns the refs below a prefix."""
+        return self._refs.list_refs(prefix)
+
+    def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
+        """Moves a ref by compare-and-set."""
+        self._refs.update_ref(name, new, old)
+
+    def read_head(self) -> tuple[str | None, ObjectId | None]:
+        """Returns branch and commit of HEAD."""
+        return self._refs.read_head()
+
+    def is_clean(self) -> bool | None:
+        """Returns None: only an engine that reads the index can tell."""
+        return None
+
+    def config(self, key: str) -> str | None:
+        """Returns the value of a git config key."""
+        return self._config.get(key)
+
+    def sync(self, objects: Collection[ObjectId], refs: Collection[str]) -> None:
+        """Makes written objects and moved refs durable, objects first; packs are so since they were written."""
+        sync_paths({path for oid in objects if (path := self._loose.path(oid)).is_file()})
+        self._refs.sync_refs(refs)
+
+    def sync_all(self) -> None:
+        """Makes all objects and refs durable."""
+        sync_file_system(self._objects)
+
+    def _missing(self, oid: ObjectId) -> NotFoundError:
+        return object_missing(oid, shallow=self._paths.shallow, promisor=self._config.get("extensions.partialClone"))
