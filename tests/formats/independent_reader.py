@@ -137,7 +137,7 @@ RUN: Table = {
     "source_branch": Optional(is_text),
     "source_code_tree": Optional(is_object_id),
     "source_snapshot_tree": Optional(is_object_id),
-    "source_dirty": is_boolean,
+    "source_dirty": Optional(is_boolean),
     "source_left_out": Optional(list_of(lambda item: fits(item, LEFT_OUT) is None)),
     "source_remote_url": Optional(is_text),
     "source_autocrlf": Optional(is_text),
@@ -402,12 +402,11 @@ def read_run(repository: Repository, run_id: str, commit: str) -> StoredRun:
 def read_manifest(repository: Repository, data: bytes | None) -> list[dict[str, Any]]:
     """Returns all items of the list of artifacts, those below `.gitruns/` too."""
     items = read_list(data, "artifacts.yaml", ARTIFACT)
-    if len(items) == 1 and items[0].get("manifest"):
-        whole = repository.object_bytes(items[0]["sha256"])
-        count = items[0]["count"]
-        items = read_list(whole, ".gitruns/artifacts.yaml", ARTIFACT)
-        if len(items) != count:
+    for manifest in [item for item in items if item.get("manifest")]:
+        listed = read_list(repository.object_bytes(manifest["sha256"]), manifest["path"], ARTIFACT)
+        if len(listed) != manifest["count"]:
             raise FormatError("a manifest has another count of items")
+        items = sorted([item for item in items if item is not manifest] + listed, key=lambda item: item["path"])
     paths = [item["path"] for item in items]
     if paths != sorted(set(paths)):
         raise FormatError("the artifacts are not sorted, or one stands twice")
