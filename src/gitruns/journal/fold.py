@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -205,8 +206,13 @@ def _number(given: object) -> float:
 
 def legal_key(given: object) -> str:
     """Returns the key when it can be stored, or raises ValueError."""
-    encode_key(text(given))
-    return text(given)
+    return _legal_text(text(given))
+
+
+@functools.lru_cache(maxsize=4096)
+def _legal_text(key: str) -> str:
+    encode_key(key)
+    return key
 
 
 def _words(given: object) -> tuple[str, ...]:
