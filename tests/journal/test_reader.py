@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -29,7 +30,7 @@ from gitruns.journal import (
 from gitruns.journal import lines as lines_module
 from gitruns.journal.record import encode_record
 from gitruns.testing import strategies as some
-from journal.hand import Journal, dead_process
+from journal.hand import Forked, Journal, dead_process, exit_code
 
 COMMIT = ObjectId("ab" * 20)
 
@@ -299,6 +300,24 @@ def test_a_link_is_not_followed(journal: Journal, tmp_path: Path) -> None:
     shutil.move(writer.path, target)
     writer.path.symlink_to(target)
     assert list_live(journal.root) == []
+
+
+def test_a_folder_of_another_user_is_not_seen(journal: Journal, forked: Forked) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    journal.writer().detach()
+    journal.folder.chmod(0o700)
+    for folder in (journal.root, *journal.root.parents):
+        if folder.stat().st_uid == 0 and str(folder).startswith("/tmp/"):
+            folder.chmod(0o755)
+
+    def look() -> None:
+        os.setuid(65534)
+        assert list_live(journal.root) == [] and sealed_commit(journal.folder) is None
+        with pytest.raises(NotFoundError):
+            journal.read()
+
+    assert exit_code(forked(look)) == 0
 
 
 def test_live_runs_are_listed_by_id(journal: Journal) -> None:

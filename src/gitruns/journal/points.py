@@ -31,6 +31,7 @@ from gitruns.journal.sealed import read_seal
 MEMORY_BYTES = 32 * 1024 * 1024
 _PIECE_BYTES = 1024 * 1024
 _METRIC_OVERHEAD_BYTES = 1024
+_CHUNK_OVERHEAD_BYTES = 48
 
 
 class PointSpool:
@@ -43,7 +44,7 @@ class PointSpool:
         self._spill_dir = spill_dir
         self._memory_bytes = memory_bytes
         self._columns: dict[str, str] = {}
-        self._buffers: dict[str, bytearray] = {}
+        self._buffers: dict[str, list[bytes]] = {}
         self._buffered_bytes = 0
         self._pieces: dict[str, array[int]] = {}
         self._file: BinaryIO | None = None
@@ -59,13 +60,13 @@ class PointSpool:
             if summarizer is None:
                 summarizer = self._summarizers[metric] = Summarizer()
                 self._columns[metric] = encode_metric_key(metric)
-                self._buffers[metric] = bytearray()
+                self._buffers[metric] = []
                 self._buffered_bytes += _METRIC_OVERHEAD_BYTES
             summarizer.add_many(some)
             column = self._columns[metric]
             lines = "".join([f"{column}\t{step}\t{time_ms}\t{value!r}\n" for step, time_ms, value in some]).encode()
-            self._buffers[metric] += lines
-            self._buffered_bytes += len(lines)
+            self._buffers[metric].append(lines)
+            self._buffered_bytes += len(lines) + _CHUNK_OVERHEAD_BYTES
             self.size_bytes += len(lines)
         if self._buffered_bytes > self._memory_bytes:
             self._spill()
@@ -77,10 +78,11 @@ class PointSpool:
         end = self._file.seek(0, 2)
         for metric, buffer in self._buffers.items():
             if buffer:
-                self._file.write(buffer)
-                self._pieces.setdefault(metric, array("q")).extend((end, len(buffer)))
-                end += len(buffer)
-                self._buffers[metric] = bytearray()
+                self._file.writelines(buffer)
+                size = sum(map(len, buffer))
+                self._pieces.setdefault(metric, array("q")).extend((end, size))
+                end += size
+                buffer.clear()
         self._buffered_bytes = 0
 
     def finish(self) -> None:
@@ -103,8 +105,7 @@ class PointSpool:
                 assert self._file is not None  # noqa: S101  who has pieces has the file
                 self._file.seek(offset)
                 yield self._file.read(min(_PIECE_BYTES, start + size - offset))
-        if self._buffers[metric]:
-            yield bytes(self._buffers[metric])
+        yield from self._buffers[metric]
 
     def curve(self) -> bytes:
         """Returns lines that draw the same curves in at most 8 KiB: the first metrics, each as `downsample` has it."""

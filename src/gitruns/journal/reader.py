@@ -10,7 +10,7 @@ from gitruns.journal.lines import first_and_last, read_records
 from gitruns.journal.live import LiveRun, WriterFile, fold_files
 from gitruns.journal.liveness import WriterState, writer_state
 from gitruns.journal.record import LAST_KINDS
-from gitruns.journal.sealed import log_files, read_seal
+from gitruns.journal.sealed import UNSEEN, log_files, read_seal
 
 
 class _File:
@@ -79,7 +79,7 @@ class JournalReader:
                 file.read()  # what it wrote between the first look and its death
                 state = WriterState.CLOSED if file.fold.closed else state
                 self._count_torn_end(file)
-        except FileNotFoundError:
+        except UNSEEN:
             self._files.pop(path.name, None)
             return None
         return WriterFile(path=path, opening=opening, state=state)

@@ -27,6 +27,9 @@ from gitruns.journal.syncing import sync_folder
 
 SEALED_FILE = "sealed"
 
+UNSEEN = (FileNotFoundError, NotADirectoryError, PermissionError)
+"""What keeps a file from being seen: it is gone, or it is another user's who shares the repository and not this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Seal:
@@ -45,7 +48,7 @@ def _run_folders(root: Path) -> list[Path]:
     try:
         with os.scandir(root) as entries:
             return sorted(root / entry.name for entry in entries if is_run_id(entry.name))
-    except (FileNotFoundError, NotADirectoryError):
+    except UNSEEN:
         return []
 
 
@@ -62,7 +65,7 @@ def _files(run_dir: Path, suffix: str) -> list[Path]:
                 for entry in entries
                 if entry.name.endswith(suffix) and entry.is_file(follow_symlinks=False)
             )
-    except (FileNotFoundError, NotADirectoryError):
+    except UNSEEN:
         return []
 
 
@@ -70,7 +73,7 @@ def read_seal(run_dir: Path) -> Seal | None:
     """Returns what was sealed, None when nothing was or the mark is damaged: a seal can be repeated."""
     try:
         given = orjson.loads((run_dir / SEALED_FILE).read_bytes())
-    except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError):
+    except (*UNSEEN, orjson.JSONDecodeError):
         return None
     if not isinstance(given, dict) or not is_object_id(str(given.get("commit"))):
         return None
@@ -163,7 +166,7 @@ def unclosed_openings(run_dir: Path) -> list[tuple[Path, Opening]]:
     """
     found = []
     for path in log_files(run_dir):
-        with suppress(FileNotFoundError, ShapeError):
+        with suppress(*UNSEEN, ShapeError):
             first, last = first_and_last(path)
             if first is not None and (last is None or last[0] not in LAST_KINDS):
                 found.append((path, decode_opening(first)))

@@ -91,10 +91,11 @@ class Syncer:
             if beat:
                 self._next_beat = time.monotonic() + HEARTBEAT_S
             for file in files:
-                if beat:
-                    file.beat()
-                if file.sync():
-                    self._dirty = True
+                with suppress(Exception):  # a bug with one file must not leave the others without care
+                    if beat:
+                        file.beat()
+                    if file.sync():
+                        self._dirty = True
 
     def _wait(self) -> list[Synced] | None:
         """Waits for something to do and then for a second's worth of it; None when the thread shall end."""
