@@ -11,6 +11,7 @@ slow path.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -140,9 +141,17 @@ def _or_nested(item: str) -> str:
 
 # Two levels of nesting are as deep as our files go; anything deeper takes the slow path.
 _VALUE = _or_nested(_or_nested(_ATOM))
-# Anchored, so that hostile text is not tried again from each of its quotes.
-_MAPPING_LINE = re.compile(f"^{_TEXT}: {_VALUE}\n", re.MULTILINE)
-_LIST_LINE = re.compile(f"^- {_VALUE}\n", re.MULTILINE)
+
+
+@functools.cache
+def _line_pattern(start: str) -> re.Pattern[str]:
+    """Returns the pattern of a line that begins so; made when first used, because that takes milliseconds.
+
+    It is anchored, so that hostile text is not tried again from each of its quotes.
+    """
+    return re.compile(f"^{start}{_VALUE}\n", re.MULTILINE)
+
+
 _TEXT_AND_COLON = re.compile(f"{_TEXT}:?")
 _TEXT_OR_NON_FINITE = re.compile(rf"{_TEXT}|-?\.(?:inf|nan)")
 _AS_JSON = {".nan": "NaN", ".inf": "Infinity", "-.inf": "-Infinity"}
@@ -197,7 +206,7 @@ def parse_mapping(data: bytes) -> dict[str, Value]:
     """
     if data == b"{}\n":
         return {}
-    text = _read_lines(data, _MAPPING_LINE)
+    text = _read_lines(data, _line_pattern(f"{_TEXT}: "))
     mapping: dict[str, Value] = _decode("{" + text[:-1].replace("\n", ",\n") + "}")
     return mapping
 
@@ -206,7 +215,7 @@ def parse_list(data: bytes) -> list[Value]:
     """Returns the list of a canonical file: the fast path, raising `NotCanonicalError` as `parse_mapping` does."""
     if data == b"[]\n":
         return []
-    text = _read_lines(data, _LIST_LINE)
+    text = _read_lines(data, _line_pattern("- "))
     items: list[Value] = _decode("[" + text[2:-1].replace("\n- ", ",\n") + "]")
     return items
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
@@ -14,40 +13,14 @@ from gitruns.entities.environment import Environment
 from gitruns.entities.ids import DEFAULT_EXPERIMENT_ID, Digest, ExperimentId, ObjectId, RunId, WriterId
 from gitruns.entities.source import Source
 from gitruns.entities.stamp import Stamp
+from gitruns.entities.status import Lifecycle as Lifecycle
+from gitruns.entities.status import RunStatus as RunStatus
 from gitruns.entities.values import MetricSummary, Point, Scalar
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 NOTE_TAG = "mlflow.note.content"
 """The tag that holds a run's note (its description), as MLflow has it."""
-
-
-class RunStatus(str, Enum):
-    """Where a run stands in its life; the words are MLflow's."""
-
-    RUNNING = "RUNNING"
-    SCHEDULED = "SCHEDULED"
-    FINISHED = "FINISHED"
-    FAILED = "FAILED"
-    KILLED = "KILLED"
-
-    def __str__(self) -> str:
-        return self.value
-
-    @property
-    def ended(self) -> bool:
-        """Whether this status ends a run."""
-        return self in (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED)
-
-
-class Lifecycle(str, Enum):
-    """Whether something is shown (`active`) or taken away reversibly (`deleted`)."""
-
-    ACTIVE = "active"
-    DELETED = "deleted"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,6 +113,10 @@ class RunLog:
 
         self._guard(append)
 
+    def log_metrics(self, metrics: Mapping[str, object], step: int | None = None, time_ms: int | None = None) -> None:
+        """Appends one point each of some metrics as one record; what is refused is refused before any is written."""
+        self.log_points(lambda: list(points_at(metrics, step, time_ms)))
+
     def log_params(self, params: Mapping[str, object]) -> None:
         """Appends params; one that is there with another value raises `InvalidInputError`, and none is written."""
 

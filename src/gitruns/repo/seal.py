@@ -39,7 +39,7 @@ def seal_journal(store: GitStore, cache: ArtifactCache, live: LiveRun, folder: P
     On return the objects and the ref are written but not yet synced; the journal stays until they are.
     """
     run_id = live.run.info.id
-    with spool_points(folder, spill_dir=folder) as spool:
+    with spool_points(folder, spill_dir=folder, live=live) as spool:
         for _ in range(_ATTEMPTS):
             tip = store.run_tip(run_id)
             commit = _first_seal(store, cache, live, spool) if tip is None else _add(store, cache, live, spool, tip)

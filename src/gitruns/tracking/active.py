@@ -7,8 +7,10 @@ of a pool add to the run of their script. A forked child inherits all of it and 
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
-from gitruns.repo import RunLog
+if TYPE_CHECKING:
+    from gitruns.repo import RunLog
 
 
 class ActiveRuns:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitruns.entities.artifact import FileInfo
-from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.ids import ExperimentId, RunId
-from gitruns.entities.run import Lifecycle, RunStatus
-from gitruns.entities.values import Point
+from gitruns.entities.status import Lifecycle, RunStatus
 from gitruns.errors import InvalidInputError
-from gitruns.repo import Repo, RunLog, points_at
 from gitruns.tracking import contents
-from gitruns.tracking.session import Session
 from gitruns.tracking.views import Experiment, Run, experiment_view, run_view
+
+if TYPE_CHECKING:
+    from gitruns.entities.artifact import FileInfo
+    from gitruns.entities.dataset import DatasetInput
+    from gitruns.entities.values import Point
+    from gitruns.repo import Repo, RunLog
+    from gitruns.tracking.session import Session
 
 
 class Client:
@@ -30,7 +32,11 @@ class Client:
     """
 
     def __init__(self, repo: str | Path | None = None, *, session: Session | None = None) -> None:
-        self._session = session or Session.open(Path(repo) if repo is not None else None)
+        if session is None:
+            from gitruns.tracking.session import Session  # git and all of repo come with it: not at import
+
+            session = Session.open(Path(repo) if repo is not None else None)
+        self._session = session
         self._logs: dict[str, RunLog] = {}
 
     @property
@@ -145,7 +151,7 @@ class Client:
         self, run_id: str, metrics: Mapping[str, Any], step: int | None = None, timestamp: int | None = None
     ) -> None:
         """Logs one point each of some metrics, as one record: all of them survive, or none."""
-        log_metrics(self._log(run_id), metrics, step, timestamp)
+        self._log(run_id).log_metrics(metrics, step, timestamp)
 
     def log_batch(
         self,
@@ -252,11 +258,6 @@ class Client:
     def adopt(self, log: RunLog) -> None:
         """Lets calls that name this run use a log that is open already."""
         self._logs[log.run_id] = log
-
-
-def log_metrics(log: RunLog, metrics: Mapping[str, Any], step: int | None, time_ms: int | None) -> None:
-    """Logs one point each of some metrics as one record; what is refused is refused before anything is written."""
-    log.log_points(lambda: list(points_at(metrics, step, time_ms)))
 
 
 def status_of(text: str) -> RunStatus:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import uuid
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
 
-from gitruns.entities.dataset import DatasetInput
-from gitruns.entities.names import check_step
 from gitruns.errors import InvalidInputError, NotFoundError
-from gitruns.repo import LogPlace, RunLog, now_ms
+
+if TYPE_CHECKING:
+    from gitruns.entities.dataset import DatasetInput
+    from gitruns.repo import LogPlace, RunLog
 
 
 def log_folder(log: RunLog, folder: Path, artifact_path: str | None) -> None:
@@ -67,7 +67,12 @@ def log_image(
 
 def _stepped_image_path(key: str, step: int | None, time_ms: int | None) -> str:
     """Returns the path of a stepped image in the form that MLflow's UI looks for."""
-    whole, time_of_image = check_step(key, step), now_ms() if time_ms is None else time_ms
+    import uuid
+    from urllib.parse import quote
+
+    from gitruns.entities.names import check_step
+
+    whole, time_of_image = check_step(key, step), time.time_ns() // 1_000_000 if time_ms is None else time_ms
     name = quote(key, safe="").replace("%2F", "#").replace("%", "~")
     return f"images/{name}%step%{whole}%timestamp%{time_of_image}%{uuid.uuid4()}.png"
 
@@ -101,7 +106,7 @@ def start_system_metrics(log: RunLog) -> Callable[[], None]:
     from gitruns.tracking import system_metrics
 
     monitor = system_metrics.SystemMetricsMonitor(
-        lambda metrics, step, time_ms: log.log_points(lambda: list(_points(metrics, step, time_ms)))
+        lambda metrics, step, time_ms: log.log_metrics(metrics, step, time_ms)
     )
     monitor.start()
     return monitor.stop

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import FrameType, TracebackType
 
-from gitruns.entities.run import RunStatus
+from gitruns.entities.status import RunStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

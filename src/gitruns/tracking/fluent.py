@@ -17,22 +17,22 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gitruns.entities.artifact import FileInfo
-from gitruns.entities.dataset import DatasetInput
-from gitruns.entities.run import NOTE_TAG
-from gitruns.entities.values import Point
 from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, NotFoundError
-from gitruns.repo import RunLog
 from gitruns.tracking import contents
 from gitruns.tracking.active import ActiveRuns
 from gitruns.tracking.client import Client, status_of
-from gitruns.tracking.client import log_metrics as _log_metrics
 from gitruns.tracking.endings import Ending, EndWatch, ending_of
-from gitruns.tracking.session import Session
 from gitruns.tracking.settings import settings_from
 from gitruns.tracking.views import Experiment, Run, RunInfo
+
+if TYPE_CHECKING:
+    from gitruns.entities.artifact import FileInfo
+    from gitruns.entities.dataset import DatasetInput
+    from gitruns.entities.values import Point
+    from gitruns.repo import RunLog
+    from gitruns.tracking.session import Session
 
 _active = ActiveRuns()
 _lock = threading.RLock()
@@ -48,6 +48,8 @@ def _session() -> Session:
     key = (os.getcwd(), os.environ.get("GITRUNS_ON_ERROR", ""), os.environ.get("GITRUNS_EXPERIMENT", ""), *named)  # noqa: PTH109  a str is wanted, and this is a hot path
     with _lock:
         if key not in _sessions:
+            from gitruns.tracking.session import Session  # git and all of repo come with it: not at import
+
             _sessions[key] = Session.open()
         return _sessions[key]
 
@@ -209,6 +211,8 @@ def _open(
             raise
         hint = f" (hint: {error.hint})" if error.hint else ""
         warnings.warn(f"gitruns: this run is not recorded: {error}{hint}", GitRunsWarning, stacklevel=3)
+        from gitruns.tracking.session import Session
+
         session = Session.throwaway(os.environ)
         return session, session.start()
 
@@ -300,7 +304,7 @@ def log_metrics(
     timestamp: int | None = None,
 ) -> None:
     """Logs one point each of some metrics to the current run, as one record: all of them survive, or none."""
-    _log_metrics(_current(), metrics, step, timestamp)
+    _current().log_metrics(metrics, step, timestamp)
 
 
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
@@ -331,7 +335,7 @@ def delete_tag(key: str) -> None:
 
 def set_note(text: str) -> None:
     """Sets the note (the description) of the current run."""
-    _current().set_tags({NOTE_TAG: text})
+    _current().set_tags({"mlflow.note.content": text})
 
 
 def log_input(dataset: Any, context: str | None = None, *, name: str | None = None) -> DatasetInput:

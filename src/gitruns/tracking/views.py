@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from gitruns.entities.dataset import DatasetInput
-from gitruns.entities.experiment import Experiment as StoredExperiment
-from gitruns.entities.run import Run as StoredRun
-from gitruns.entities.values import MetricSummary, Scalar
+if TYPE_CHECKING:
+    from gitruns.entities.dataset import DatasetInput
+    from gitruns.entities.experiment import Experiment as StoredExperiment
+    from gitruns.entities.run import Run as StoredRun
+    from gitruns.entities.values import MetricSummary, Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
