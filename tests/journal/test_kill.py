@@ -109,7 +109,7 @@ def storm(journal: Journal, forked: Forked, kills: int) -> None:
         delay_s = chance.choice([chance.uniform(0, 0.003), chance.uniform(0, 0.03)])
         logged.append(kill_while_logging(Journal(journal.root, new_run_id()), forked, delay_s))
     assert any(0 < count < RECORDS for count in logged), "no kill met a writer at work"
-    sweep(journal.root, now_s=time.time() + 700)
+    sweep(journal.root)
     assert sorted(list_live(journal.root)) == sorted(path.name for path in journal.root.iterdir())
 
 

@@ -415,9 +415,21 @@ def test_what_a_killed_creator_left_is_swept(journal: Journal) -> None:
     kept = Journal(journal.root, new_run_id())
     kept.writer().detach()
     sweep(journal.root)
-    assert journal.folder.exists()  # it may be on its way
-    sweep(journal.root, now_s=journal.folder.stat().st_mtime + 700)
-    assert not journal.folder.exists() and kept.folder.exists()
+    assert list(journal.root.iterdir()) == [kept.folder]
+
+
+def test_sweeping_is_not_in_the_way_of_a_run_that_starts(journal: Journal, forked: Forked) -> None:
+    journal.root.mkdir(parents=True)
+
+    def sweep_on() -> None:
+        while True:
+            sweep(journal.root)
+
+    forked(sweep_on)
+    for _ in range(300):
+        started = Journal(journal.root, new_run_id())
+        assert started.writer().detach(durable=False)
+        assert started.problems == [] and started.read().detached
 
 
 def test_a_dead_writer_is_read_to_its_end(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

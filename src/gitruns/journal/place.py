@@ -17,6 +17,7 @@ SUFFIX = ".log"
 NEW_SUFFIX = ".new"
 _FLAGS = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0)
 _BLOCK_BYTES = 1 << 20
+_ATTEMPTS = 5
 _OPENING = b' ["open",'
 
 
@@ -31,8 +32,16 @@ def create_file(path: Path, first_line: Callable[[bool], bytes], old_fd: int | N
 
     `first_line` is told whether the file could be locked. The content of `old_fd` is copied behind it.
     """
-    new = path.with_suffix(NEW_SUFFIX) if sys.platform != "win32" else path  # Windows cannot rename an open file
+    for _ in range(_ATTEMPTS):
+        make_folder(path.parent)
+        with suppress(FileNotFoundError):  # somebody swept the folder, which looked like one that was left behind
+            return _create(path, first_line, old_fd)
     make_folder(path.parent)
+    return _create(path, first_line, old_fd)
+
+
+def _create(path: Path, first_line: Callable[[bool], bytes], old_fd: int | None) -> int:
+    new = path.with_suffix(NEW_SUFFIX) if sys.platform != "win32" else path  # Windows cannot rename an open file
     with suppress(FileNotFoundError):
         new.unlink()  # ours: left by an attempt that was cut short
     fd = os.open(new, _FLAGS | os.O_CREAT | os.O_EXCL, 0o666)

@@ -7,7 +7,6 @@ So a writer that comes later, or was taken for dead too early, loses nothing: wh
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,7 +18,6 @@ from gitruns.entities.ids import ObjectId, RunId, is_object_id, is_run_id
 from gitruns.errors import ConflictError
 from gitruns.journal.info import ShapeError
 from gitruns.journal.lines import first_and_last
-from gitruns.journal.liveness import FOREIGN_DEAD_AFTER_S
 from gitruns.journal.locks import lock_is_held
 from gitruns.journal.place import NEW_SUFFIX, SUFFIX
 from gitruns.journal.record import LAST_KINDS, MAX_LINE_BYTES, Opening, decode_opening
@@ -139,14 +137,14 @@ def _has_more(path: Path, offset: int) -> bool:
         return file.readline(MAX_LINE_BYTES).endswith(b"\n")
 
 
-def sweep(root: Path, *, now_s: float | None = None) -> None:
-    """Removes the folders that a process left which was killed before its first record had a name."""
-    clock_s = time.time() if now_s is None else now_s
+def sweep(root: Path) -> None:
+    """Removes the folders that a process left which was killed before its first record had a name.
+
+    A process that is just about to name it makes the folder again.
+    """
     for folder in _run_folders(root):
-        if log_files(folder):
-            continue
-        with suppress(OSError):
-            if clock_s - folder.stat().st_mtime > FOREIGN_DEAD_AFTER_S:
+        if not log_files(folder):
+            with suppress(OSError):
                 _remove_empty(folder)
 
 
