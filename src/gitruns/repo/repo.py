@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import DEFAULT_EXPERIMENT_ID, ExperimentId, ObjectId, RunId, is_object_id
 from gitruns.entities.run import Identity, Lifecycle, Run, RunInfo, RunStatus
 from gitruns.entities.values import Point
-from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
+from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, NotFoundError
 from gitruns.gitstore import MAX_MANIFEST_BYTES, ChainEntry, GitStore, decode_manifest, open_store
 from gitruns.journal import Opening
 from gitruns.repo import history, upkeep
@@ -101,29 +102,31 @@ class Repo(LogPlace):
         *,
         experiment_ids: Iterable[ExperimentId] | None = None,
         lifecycle: Lifecycle | None = Lifecycle.ACTIVE,
+        on_bad: Callable[[RunId, GitRunsError], None] | None = None,
     ) -> list[Run]:
-        """Returns the runs, the one started last first, then by id. A run of a deleted experiment counts as deleted."""
+        """Returns the runs, the one started last first, then by id. A run of a deleted experiment counts as deleted.
+
+        A run that cannot be read does not hide the others: it is left out and told to `on_bad`, by default as a
+        `GitRunsWarning`.
+        """
         wanted = None if experiment_ids is None else set(experiment_ids)
         hidden = {one.id for one in self.experiments.list(Lifecycle.DELETED)}
         chosen = [
             run
-            for run in self._all_runs()
+            for run in self._all_runs(on_bad or _warn_of_bad)
             if (wanted is None or run.info.experiment_id in wanted) and lifecycle in (None, _lifecycle_in(run, hidden))
         ]
         return sorted(chosen, key=lambda run: (-run.info.start_time_ms, run.info.id))
 
-    def _all_runs(self) -> Iterator[Run]:
+    def _all_runs(self, on_bad: Callable[[RunId, GitRunsError], None]) -> Iterator[Run]:
         live = set(self.live_ids())
-        for run_id, tip in self.store.run_tips().items():
-            if run_id in live:
-                live.discard(run_id)
-                found = self.find_run(run_id)
-                if found is not None:
-                    yield found
-            else:
-                yield self._at(tip)
-        for run_id in live:
-            found = self.find_run(run_id)
+        tips = self.store.run_tips()
+        for run_id in [*tips, *live.difference(tips)]:
+            try:
+                found = self.find_run(run_id) if run_id in live else self._at(tips[run_id])
+            except GitRunsError as error:
+                on_bad(run_id, error)
+                continue
             if found is not None:
                 yield found
 
@@ -280,6 +283,10 @@ class Repo(LogPlace):
             return run.artifacts
         with self.cache.open(run.manifest.digest) as file:
             return decode_manifest(file.read(MAX_MANIFEST_BYTES))
+
+
+def _warn_of_bad(run_id: RunId, error: GitRunsError) -> None:
+    warnings.warn(f"gitruns: run '{run_id[:8]}' is left out: {error}", GitRunsWarning, stacklevel=4)
 
 
 def _lifecycle_in(run: Run, hidden: set[ExperimentId]) -> Lifecycle:
