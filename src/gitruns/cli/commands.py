@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gitruns.cli.exitcodes import (
     ACCESS,
@@ -61,10 +62,19 @@ class RunsGroup(Documented, click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts the default command where none is named."""
-        asks_help = bool(args) and args[0] in ctx.help_option_names
-        if self.default is not None and not asks_help and (not args or args[0] not in self.commands):
+        own = ctx.resilient_parsing if not args else args[0] in self.commands or args[0] in ctx.help_option_names
+        if self.default is not None and not own:
             args = [self.default, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offers commands, and what the default one takes first."""
+        found = super().shell_complete(ctx, incomplete)
+        if self.default is not None:
+            default = self.commands[self.default]
+            arguments = [param for param in default.params if isinstance(param, click.Argument)]
+            found += [item for first in arguments[:1] for item in first.shell_complete(ctx, incomplete)]
+        return found
 
 
 def command(

@@ -52,6 +52,7 @@ _BY_KIND = {
     "git-not-found": NO_REPOSITORY,
     "journal-only": NO_REPOSITORY,
     "command-not-found": NO_COMMAND,
+    "command-not-executable": NOT_EXECUTABLE,
 }
 
 _BY_CLASS: tuple[tuple[type[BaseException], int], ...] = (

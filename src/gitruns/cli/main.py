@@ -168,10 +168,10 @@ program.examples = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line and returns the exit code; `git-runs` begins here."""
+def main(arguments: Sequence[str] | None = None, app: App | None = None) -> int:
+    """Runs the command line and returns the exit code; `git-runs` begins here. Tests give their own `app`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    app = App(os.environ)
+    app = app or App(os.environ)
     try:
         answer = program.main(words, prog_name=PROGRAM, standalone_mode=False, obj=app)
         sys.stdout.flush()

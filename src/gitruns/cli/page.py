@@ -17,7 +17,7 @@ from gitruns.entities.run import NOTE_TAG, Lifecycle, Run
 from gitruns.entities.source import Source
 from gitruns.entities.values import MetricSummary, Point
 
-_CURVE_WIDTH = 24
+_CURVE_WIDTH = 16
 _MAX_ARTIFACTS = 20
 _INDENT = 4
 _DIGITS = 6
@@ -74,7 +74,7 @@ class _Page:
         ]
         for title, text in rows:
             if text:
-                yield f"{title + ':':<12}{text}\n"
+                yield f"{title + ':' if title else '':<12}{text}\n"
 
     def _marks(self, run: Run) -> str:
         words = [word for word, is_so in self._mark_words(run) if is_so]
@@ -133,7 +133,7 @@ class _Page:
 
     def _pairs(self, title: str, rows: Sequence[tuple[str, str]]) -> str:
         columns = [
-            Column(title="", cells=[printable(key) for key, _ in rows], least=8, most=40, styles="key"),
+            Column(title="", cells=[printable(key) for key, _ in rows], least=16, most=40, styles="key"),
             Column(title="", cells=[value for _, value in rows], rank=1, least=10),
         ]
         return self._section(title, columns, header=False)
@@ -143,17 +143,17 @@ class _Page:
         found = [run.metrics[key] for key in keys]
         stepped = any(summary.count > 1 for summary in found)
         columns = [
-            Column(title="", cells=[printable(key) for key in keys], least=8, most=40, styles="key"),
+            Column(title="", cells=[printable(key) for key in keys], least=16, most=40, styles="key"),
             self._numbers("last", [summary.last for summary in found], rank=0, style="metric"),
         ]
         if stepped:
             columns += [
-                Column(title="", cells=[self._curve(key, run.metrics[key]) for key in keys], rank=5, styles="curve"),
-                self._numbers("min", [summary.min for summary in found], rank=1),
-                self._numbers("max", [summary.max for summary in found], rank=2),
+                Column(title="", cells=[self._curve(key, run.metrics[key]) for key in keys], rank=1, styles="curve"),
+                self._numbers("min", [summary.min for summary in found], rank=2),
+                self._numbers("max", [summary.max for summary in found], rank=3),
                 self._numbers("mean", [summary.mean for summary in found], rank=6),
-                Column(title="step", cells=[str(summary.step) for summary in found], rank=4, right=True),
-                Column(title="points", cells=[str(summary.count) for summary in found], rank=3, right=True),
+                Column(title="step", cells=[str(summary.step) for summary in found], rank=5, right=True),
+                Column(title="points", cells=[str(summary.count) for summary in found], rank=4, right=True),
             ]
         return self._section("Metrics", columns, header=stepped)
 

@@ -50,7 +50,7 @@ def run_columns(runs: Sequence[Run], facts: Facts, terminal: Terminal, metrics: 
             styles=[_status_style(run) for run in runs],
         ),
         Column(
-            title="STARTED",
+            title="STARTED" if wide else "WHEN",
             cells=[relative(run.info.start_time_ms, facts.now_ms, short=not wide) for run in runs],
             rank=3,
         ),
@@ -121,7 +121,7 @@ def _source(run: Run) -> str:
 
 def _experiment_column(runs: Sequence[Run], facts: Facts) -> list[Column]:
     cells = [printable(facts.experiments.get(run.info.experiment_id, run.info.experiment_id)) for run in runs]
-    return [Column(title="EXPERIMENT", cells=cells, rank=5, least=8, most=24)] if len(set(cells)) > 1 else []
+    return [Column(title="EXPERIMENT", cells=cells, rank=5, least=10, most=24)] if len(set(cells)) > 1 else []
 
 
 def _metric_columns(runs: Sequence[Run], keys: Sequence[str], facts: Facts, terminal: Terminal) -> list[Column]:

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 RECORD_FILE = "setup.json"
 RUNS_PATTERN = "refs/runs*"
 ALIAS_VALUE = f"log --exclude={RUNS_PATTERN} --all"
+
+_EXCLUSION = "log.excludeDecoration"
 
 _NOT_SET = 1
 _GONE = 5
@@ -177,9 +180,21 @@ def _remote(repo: Repo) -> str | None:
 
 
 def _log_settings(repo: Repo) -> Iterator[Setting]:
-    yield Setting(
-        key="log.excludeDecoration", value=RUNS_PATTERN, purpose="git log does not show the refs of runs beside commits"
-    )
+    """git since 2.39 decorates with branches, tags and remotes only, unless it is told what else to leave out.
+
+    Then a first exclusion of ours would bring all other refs into `git log`; before, and beside other exclusions,
+    it keeps the runs out. Source: git's builtin/log.c, set_default_decoration_filter.
+    """
+    exclusions = _values(repo, _EXCLUSION)
+    everything = "all" in _values(repo, "log.initialDecorationSet")
+    if not exclusions and not everything and _git_version(repo) >= (2, 39):
+        return
+    yield Setting(key=_EXCLUSION, value=RUNS_PATTERN, purpose="git log does not show the refs of runs beside commits")
+
+
+def _git_version(repo: Repo) -> tuple[int, ...]:
+    found = re.search(r"(\d+)\.(\d+)", repo.store.git.run("version").decode())
+    return tuple(int(part) for part in found.groups()) if found else (0, 0)
 
 
 def _alias_setting(repo: Repo, name: str) -> Setting:
@@ -234,7 +249,7 @@ def _same_bytes(one: bytes, other: bytes) -> int:
 def _rewind(file: Path, record: _Record) -> None:
     """Takes the changes back, the last one first, under git's own lock."""
     mode = file.stat().st_mode
-    with LockFile(str(file), f"'{file}'", lambda folder: None) as lock:
+    with LockFile(file, f"'{file}'", lambda folder: None) as lock:
         data = file.read_bytes()
         for edit in reversed(record.edits):
             inserted, removed = base64.b64decode(edit.inserted), base64.b64decode(edit.removed)
@@ -242,7 +257,7 @@ def _rewind(file: Path, record: _Record) -> None:
             if data[edit.offset : end] != inserted:
                 raise ConflictError(f"cannot undo '{edit.key}': '{file}' has changed", kind="config-changed")
             data = data[: edit.offset] + removed + data[end:]
-        lock.commit(data, prepare=lambda path: Path(path).chmod(mode))
+        lock.commit(data, prepare=lambda path: path.chmod(mode))
 
 
 def _unset(repo: Repo, file: Path, edit: _Edit) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,7 @@ from gitruns.cli.arguments import EXPERIMENT, PAIR
 from gitruns.cli.commands import WRITING, command
 from gitruns.cli.exitcodes import NO_COMMAND, NOT_EXECUTABLE
 from gitruns.cli.times import duration
-from gitruns.errors import GitRunsError, InvalidInputError
+from gitruns.errors import AccessDeniedError, GitRunsError, InvalidInputError
 
 if TYPE_CHECKING:
     from gitruns.entities.run import RunStatus
@@ -64,7 +65,7 @@ class Ending:
         "git runs exec -- python train.py",
         "git runs exec -P lr=0.1 -P model=cnn -- python train.py --lr 0.1",
         "git runs exec -e digits --name baseline -t why=first -- ./train.sh",
-        "git runs exec --max-output 1M -- make test",
+        "git runs exec --max-output 1M --quiet -- sh train.sh",
     ],
     context_settings={"allow_interspersed_args": False},
 )
@@ -96,21 +97,30 @@ def exec_command(
     A command that logs with gitruns itself logs into this run (GITRUNS_RUN_ID). Params that read as a number or as
     true or false are kept as such.
     """
-    if shutil.which(words[0], path=app.environ.get("PATH")) is None:
-        raise InvalidInputError(f"cannot run '{words[0]}': there is no such command", kind="command-not-found")
+    _check_command(words[0], app.environ)
     log = _start(app, words, _typed(params), tags, experiment, name, note)
     if log is None:
         return _run(words, app.environ, max_output)[0].exit_code
     ending, console = _run(words, {**app.environ, "GITRUNS_RUN_ID": log.run_id}, max_output)
+    ended_ms = app.now_ms
     if console and max_output:
         log.add_bytes(console, CONSOLE_ARTIFACT)
-    log.end(ending.status, exit_code=ending.exit_code, error=ending.error)
+    log.end(ending.status, end_time_ms=ended_ms, exit_code=ending.exit_code, error=ending.error)
     app.session().place.close()
     if not quiet:
-        took = duration(app.now_ms - log.info.start_time_ms)
+        took = duration(ended_ms - log.info.start_time_ms)
         why = f" ({ending.error})" if ending.error else ""
         app.out.talk(f"run {log.run_id[:8]} {log.info.name}: {ending.status.value.lower()} after {took}{why}")
     return ending.exit_code
+
+
+def _check_command(word: str, environ: Mapping[str, str]) -> None:
+    """Raises what a shell would say of a command that cannot be run: no run is made for a slip of the finger."""
+    if shutil.which(word, path=environ.get("PATH")) is not None:
+        return
+    if "/" in word and Path(word).exists():
+        raise AccessDeniedError(f"cannot run '{word}': it is not executable", kind="command-not-executable")
+    raise InvalidInputError(f"cannot run '{word}': there is no such command", kind="command-not-found")
 
 
 def _start(

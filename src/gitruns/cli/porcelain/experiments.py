@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitruns.entities.run import Lifecycle
 
 
-@group("experiments", default="list", examples=["git runs experiments", "git runs experiments create digits"])
+@group("experiments", default="list", examples=["git runs experiments", "git runs experiments create mnist"])
 def experiments() -> None:
     """List and change experiments
 
@@ -88,7 +88,7 @@ def _tags(record: dict[str, Any]) -> str:
     return printable(" ".join(f"{key}={value}" for key, value in sorted(record["tags"].items())))
 
 
-@command("create", exits=WRITING, examples=["git runs experiments create digits -t owner=ada"])
+@command("create", exits=WRITING, examples=["git runs experiments create mnist -t owner=ada"])
 @click.argument("name")
 @click.option("-t", "--tag", "tags", metavar="KEY=VALUE", type=PAIR, multiple=True, help="A tag; may be given again.")
 @pass_app

@@ -31,8 +31,8 @@ def init(app: App, alias: str | None, yes: bool, dry_run: bool) -> None:
     """Set up git for runs in this clone
 
     Logging works without. This adds to the clone's git configuration: a refspec, so that git fetch brings the runs
-    of others, and log.excludeDecoration, so that git log does not name runs beside commits. Prints each value and
-    what it is for, and asks first on a terminal. `git runs deinit` takes back exactly what was added.
+    of others, and log.excludeDecoration where git log would name runs beside commits. Prints each value and what it
+    is for, and asks first on a terminal. `git runs deinit` takes back exactly what was added.
     """
     from gitruns.repo import setup
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from gitruns.cli.app import App, pass_app
 from gitruns.cli.arguments import EXPERIMENT, form_of, output_options
@@ -20,6 +21,29 @@ if TYPE_CHECKING:
     from gitruns.entities.values import Point
 
 STATUSES = ("running", "scheduled", "finished", "failed", "killed")
+if TYPE_CHECKING:  # click made it generic after 8.1
+    StatusBase = click.ParamType[frozenset[str]]
+else:
+    StatusBase = click.ParamType
+
+
+class StatusType(StatusBase):
+    """One status, or some with commas between them."""
+
+    name = "status"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
+        """Returns the words in lower case."""
+        words = frozenset(word.strip().lower() for word in str(value).split(","))
+        for word in words - frozenset(STATUSES):
+            self.fail(f"'{word}' is not one of {', '.join(STATUSES)}", param, ctx)
+        return words
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Offers the words."""
+        return [CompletionItem(word) for word in STATUSES if word.startswith(incomplete.lower())]
+
+
 PIPE_FIELDS = ("id", "name", "status", "experiment", "started", "duration_ms")
 """What a pipe gets of each run, between tabs, when no columns are named."""
 
@@ -28,7 +52,7 @@ PIPE_FIELDS = ("id", "name", "status", "experiment", "started", "duration_ms")
     "list",
     examples=[
         "git runs list",
-        "git runs list --experiment digits --status finished",
+        "git runs list --experiment digits --status finished,failed",
         "git runs list --sort -metrics.acc -n 5",
         "git runs list --metric acc --metric loss",
         "git runs list --columns id,params.lr,metrics.acc.max",
@@ -43,8 +67,8 @@ PIPE_FIELDS = ("id", "name", "status", "experiment", "started", "duration_ms")
     "--status",
     "statuses",
     multiple=True,
-    type=click.Choice(STATUSES, case_sensitive=False),
-    help="Only runs that stand so; may be given again.",
+    type=StatusType(),
+    help="Only runs that stand so: running, scheduled, finished, failed, killed; more than one with commas.",
 )
 @click.option("-a", "--all", "everything", is_flag=True, help="Also runs that were taken out of sight.")
 @click.option("--deleted", is_flag=True, help="Only runs that were taken out of sight.")
@@ -58,7 +82,7 @@ def list_runs(
     app: App,
     count: int | None,
     experiments: Sequence[str],
-    statuses: Sequence[str],
+    statuses: Sequence[frozenset[str]],
     everything: bool,
     deleted: bool,
     sort: str | None,
@@ -99,10 +123,13 @@ def list_runs(
             app.out.write(_text(app, runs, [record(run) for run in runs], names, metrics, columns, as_table))
 
 
-def _chosen(app: App, experiments: Sequence[str], statuses: Sequence[str], lifecycle: Lifecycle | None) -> list[Run]:
+def _chosen(
+    app: App, experiments: Sequence[str], statuses: Sequence[frozenset[str]], lifecycle: Lifecycle | None
+) -> list[Run]:
     ids = [app.experiment(name).id for name in experiments] or None
     runs = app.open_repo().list_runs(experiment_ids=ids, lifecycle=lifecycle)
-    return [run for run in runs if not statuses or run.info.status.value.lower() in statuses]
+    wanted = frozenset().union(*statuses)
+    return [run for run in runs if not wanted or run.info.status.value.lower() in wanted]
 
 
 def _lifecycle(everything: bool, deleted: bool) -> Lifecycle | None:

@@ -1,0 +1,83 @@
+"""Every command has examples, and every example works."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from cli.made_runs import Cli
+from gitruns.cli.commands import Documented
+from gitruns.cli.exitcodes import MEANINGS
+from gitruns.cli.main import HIDDEN, SECTIONS, load_command, program
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    for commands in SECTIONS.values():
+        for name in commands:
+            command = load_command(name)
+            assert command is not None
+            yield name, command
+            if isinstance(command, click.Group):
+                yield from ((f"{name} {below}", found) for below, found in command.commands.items())
+
+
+COMMANDS = dict(_commands())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_says_what_it_does(name: str) -> None:
+    command = COMMANDS[name]
+    assert isinstance(command, Documented)
+    assert command.examples, "every command has examples"
+    assert set(command.exits) <= set(MEANINGS)
+    summary = (command.help or "").split("\n")[0]
+    assert summary and not summary.endswith(".") and summary[0].isupper()
+    for param in command.params:
+        if isinstance(param, click.Option):
+            assert param.help, f"{name} {param.opts}"
+            assert param.help.rstrip("]").endswith((".", "default: 8M")), f"{name} {param.opts}"
+
+
+def test_the_summaries_in_help_are_those_of_the_commands() -> None:
+    for commands in SECTIONS.values():
+        for name, summary in commands.items():
+            assert (COMMANDS[name].help or "").split("\n")[0] == summary
+            assert COMMANDS[name].name == name
+            assert COMMANDS[name].hidden == (name in HIDDEN)
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_examples_work(name: str, cli: Cli, runs_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = COMMANDS[name] if name else program
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert isinstance(command, Documented)
+    for example in command.examples:
+        if "restore" in example:
+            cli("rm", "latest")
+        line = example.replace("/tmp/", f"{tmp_path}/")
+        words = shlex.split(line)
+        if words[:2] == ["git", "runs"] and "<" not in words:
+            result = cli(*words[2:])
+            assert result.code == 0, f"{example}: {result.err}"
+            assert "Traceback" not in result.err
+        else:
+            subprocess.run(["sh", "-ec", line], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_is_complete(name: str, cli: Cli) -> None:
+    command = COMMANDS[name] if name else program
+    assert isinstance(command, Documented)
+    result = cli(*name.split(), "-h")
+    assert result.code == 0
+    assert result.out.startswith("Usage: git runs")
+    assert all(example in result.out for example in command.examples)
+    assert all(f"  {code} " in result.out for code in command.exits)
+    assert max(map(len, result.out.splitlines())) <= 80
