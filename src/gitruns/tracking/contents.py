@@ -5,6 +5,7 @@ The modules that know figures, images, tables, data and the machine are imported
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -79,7 +80,7 @@ def _stepped_image_path(key: str, step: int | None, time_ms: int | None) -> str:
 
 def log_table(log: RunLog, data: Any, artifact_file: str, place: LogPlace) -> None:
     """Keeps a table; when the run has the file already, the rows are added to it."""
-    from gitruns.tracking import media
+    from gitruns.tracking import tables
 
     def table() -> bytes:
         try:
@@ -87,7 +88,7 @@ def log_table(log: RunLog, data: Any, artifact_file: str, place: LogPlace) -> No
                 before = file.read()
         except NotFoundError:
             before = None
-        return media.table_bytes(data, artifact_file, before)
+        return tables.table_bytes(data, artifact_file, before)
 
     log.add_made(table, artifact_file)
 
@@ -105,9 +106,7 @@ def start_system_metrics(log: RunLog) -> Callable[[], None]:
     """Samples the machine in the background into the run; returns the function that stops it."""
     from gitruns.tracking import system_metrics
 
-    monitor = system_metrics.SystemMetricsMonitor(
-        lambda metrics, step, time_ms: log.log_metrics(metrics, step, time_ms)
-    )
+    monitor = system_metrics.SystemMetricsMonitor.from_environ(log.log_metrics, os.environ)
     monitor.start()
     return monitor.stop
 
