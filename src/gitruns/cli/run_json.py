@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from gitruns.cli.times import iso
-from gitruns.entities.artifact import Artifact, FileInfo
+from gitruns.entities.artifact import Artifact
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.environment import Environment
 from gitruns.entities.experiment import Experiment
@@ -115,14 +115,9 @@ def artifact_record(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def file_record(entry: FileInfo) -> dict[str, Any]:
-    """Returns one entry of a folder of artifacts; a folder has neither size nor address."""
-    return {
-        "path": entry.path,
-        "is_dir": entry.is_dir,
-        "size_bytes": entry.size_bytes,
-        "sha256": entry.digest,
-    }
+def folder_record(path: str) -> dict[str, Any]:
+    """Returns a folder of artifacts: it has neither size nor address."""
+    return {"path": path, "is_dir": True, "size_bytes": None, "sha256": None, "in_git": False}
 
 
 def log_record(entry: LogEntry) -> dict[str, Any]:

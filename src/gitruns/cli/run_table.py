@@ -39,7 +39,7 @@ class Facts:
 def run_columns(runs: Sequence[Run], facts: Facts, terminal: Terminal, metrics: Sequence[str] = ()) -> list[Column]:
     """Returns the columns of a table of runs; `metrics` are those a person asked for, the first with its curve."""
     wide = terminal.width >= WIDE
-    shown = list(metrics) or common_metrics(runs)
+    shown = list(dict.fromkeys((*metrics, *common_metrics(runs))))
     return [
         Column(title="RUN", cells=[run.info.id[:8] for run in runs], styles="id"),
         Column(title="NAME", cells=[_name(run) for run in runs], rank=1, least=13, most=32),
@@ -54,9 +54,9 @@ def run_columns(runs: Sequence[Run], facts: Facts, terminal: Terminal, metrics: 
             cells=[relative(run.info.start_time_ms, facts.now_ms, short=not wide) for run in runs],
             rank=3,
         ),
-        Column(title="TIME", cells=[_lasted(run, facts.now_ms) for run in runs], rank=6, right=True),
+        Column(title="TIME", cells=[_lasted(run, facts.now_ms) for run in runs], rank=7, right=True),
         *_experiment_column(runs, facts),
-        *_metric_columns(runs, shown, facts, terminal),
+        *_metric_columns(runs, shown, facts, terminal, asked=len(metrics)),
         *_param_columns(runs),
         *_column_if_varied("SOURCE", [_source(run) for run in runs], rank=30),
         *_column_if_varied("BRANCH", [printable(run.info.source.branch or _MISSING) for run in runs], rank=31),
@@ -124,16 +124,19 @@ def _experiment_column(runs: Sequence[Run], facts: Facts) -> list[Column]:
     return [Column(title="EXPERIMENT", cells=cells, rank=5, least=10, most=24)] if len(set(cells)) > 1 else []
 
 
-def _metric_columns(runs: Sequence[Run], keys: Sequence[str], facts: Facts, terminal: Terminal) -> list[Column]:
+def _metric_columns(
+    runs: Sequence[Run], keys: Sequence[str], facts: Facts, terminal: Terminal, *, asked: int
+) -> list[Column]:
     columns = []
     for place, key in enumerate(keys):
         values = [run.metrics[key].last if key in run.metrics else None for run in runs]
+        cells = [_MISSING if value is None else number(value) for value in values]
         columns.append(
             Column(
                 title=printable(key),
-                cells=[_MISSING if value is None else number(value) for value in values],
-                rank=4 if place == 0 else 9 + 2 * place,
-                least=8,
+                cells=cells,
+                rank=2 if place < asked else 4 if place == 0 else 9 + 2 * place,
+                least=max(map(len, cells)),
                 most=24,
                 right=True,
                 styles="metric" if place == 0 else None,
@@ -141,7 +144,7 @@ def _metric_columns(runs: Sequence[Run], keys: Sequence[str], facts: Facts, term
         )
         if place == 0 and any(key in run.metrics and run.metrics[key].count > 1 for run in runs):
             curves = [_curve(run, key, facts, terminal) for run in runs]
-            columns.append(Column(title="", cells=curves, rank=7, styles="curve"))
+            columns.append(Column(title="", cells=curves, rank=6, styles="curve"))
     return columns
 
 

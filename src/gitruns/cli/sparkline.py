@@ -13,14 +13,14 @@ def sparkline(values: Sequence[float], width: int, *, blocks: str = BLOCKS) -> s
     """Returns the values, in order, as at most `width` characters from lowest to highest block.
 
     More values than characters are averaged in equal stretches. NaN and infinities are left out; a stretch with
-    nothing else is a space. A flat curve is drawn in the middle.
+    nothing else is a space, none at the end. A flat curve is drawn in the middle.
     """
     stretches = _stretches(values, width)
     numbers = [number for number in stretches if number is not None]
     if not numbers:
         return ""
     low, high = min(numbers), max(numbers)
-    return "".join(" " if number is None else _block(number, low, high, blocks) for number in stretches)
+    return "".join(" " if number is None else _block(number, low, high, blocks) for number in stretches).rstrip()
 
 
 def _stretches(values: Sequence[float], width: int) -> list[float | None]:

@@ -13,7 +13,7 @@ from gitruns.cli.arguments import form_of, output_options, run_argument
 from gitruns.cli.cells import printable
 from gitruns.cli.commands import CHECKING, READING, command, group
 from gitruns.cli.exitcodes import DONE, NO
-from gitruns.cli.run_json import ARTIFACT_KEYS, artifact_record, file_record
+from gitruns.cli.run_json import ARTIFACT_KEYS, artifact_record, folder_record
 from gitruns.cli.template import Template
 from gitruns.cli.times import size
 
@@ -71,10 +71,12 @@ def _below(app: App, run: Run, path: str) -> list[dict[str, object]]:
 
 
 def _directly_below(app: App, run: Run, path: str) -> list[dict[str, object]]:
+    """A folder's files and folders; the file itself where the path names one."""
+    below = {str(record["path"]): record for record in _below(app, run, path)}
     found = app.open_repo().list_artifacts(run.info.id, path)
-    if not found and path:
-        return [record for record in _below(app, run, path) if record["path"] == path.strip("/")]
-    return [file_record(entry) for entry in found]
+    if not found:
+        return [record for place, record in below.items() if place == path.strip("/")]
+    return [folder_record(entry.path) if entry.is_dir else below[entry.path] for entry in found]
 
 
 def _listing(app: App, records: Sequence[dict[str, object]]) -> str:

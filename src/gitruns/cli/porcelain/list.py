@@ -120,7 +120,7 @@ def list_runs(
     else:
         as_table = app.out.terminal.is_tty if table is None else table
         with app.out.paging():
-            app.out.write(_text(app, runs, [record(run) for run in runs], names, metrics, columns, as_table))
+            app.out.write(_text(app, runs, [record(run) for run in runs], names, metrics, sort, columns, as_table))
 
 
 def _chosen(
@@ -159,6 +159,7 @@ def _text(
     records: Sequence[Mapping[str, Any]],
     names: Mapping[Any, str],
     metrics: Sequence[str],
+    sort: str | None,
     columns: str | None,
     as_table: bool,
 ) -> str:
@@ -175,8 +176,11 @@ def _text(
             for place, field in enumerate(columns.split(","))
         ]
         return render(chosen, terminal)
+    asked = list(metrics)
+    if not asked and sort is not None and (key := sort.removeprefix("-")).startswith("metrics."):
+        asked = [name for name in (key.removeprefix("metrics."),) if any(name in run.metrics for run in runs)]
     facts = Facts(experiments=names, now_ms=app.now_ms, curve=lambda run, key: curve(app, run, key))
-    return render(run_columns(runs, facts, terminal, metrics), terminal)
+    return render(run_columns(runs, facts, terminal, asked), terminal)
 
 
 def _cell(record: Mapping[str, Any], field: str) -> str:
