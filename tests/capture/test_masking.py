@@ -22,8 +22,8 @@ def test_names_of_secrets(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "max_tokens num_tokens pad_token eos_token mask_token token_dim tokenizer tokens_per_second password_length keyboard "
-    "key keys monkey num_keys secret_file secrets_path key_dim access public_key passwordless lr token_type_ids".split(),
+    "max_tokens num_tokens pad_token eos_token mask_token token_dim tokenizer tokens_per_second password_length lr "
+    "key keys monkey num_keys secret_file secrets_path key_dim access public_key passwordless token_type_ids".split(),
 )
 def test_names_of_other_things(name: str) -> None:
     assert not is_secret_name(name)
