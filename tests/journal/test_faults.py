@@ -12,6 +12,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -162,6 +163,9 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk_too(journal: Journal, forke
     assert exit_code(forked(log)) == 0
     live = journal.read()
     assert live.finished and live.torn_lines == 0 and journal.steps() == list(range(1_000))
+    (path,) = journal.folder.glob("*.log")
+    lines = path.read_bytes().splitlines()
+    assert all(line[:8] == b"%08x" % crc32(line[9:]) for line in lines)  # no part of one is there twice
 
 
 def test_a_line_that_was_cut_in_two_is_lost_with_the_process_and_no_other_is(journal: Journal, forked: Forked) -> None:

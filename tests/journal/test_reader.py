@@ -28,6 +28,7 @@ from gitruns.journal import (
     unmark_sealed,
 )
 from gitruns.journal import lines as lines_module
+from gitruns.journal.locks import lock_file, lock_is_held
 from gitruns.journal.record import encode_record
 from gitruns.testing import strategies as some
 from journal.hand import Forked, Journal, dead_process, exit_code
@@ -119,8 +120,10 @@ def test_a_clock_that_goes_back_does_not_change_the_order_of_one_writer(journal:
     writer = journal.writer(time_ms=1_000)
     write(writer.path, ["params", 900, {"a": "1"}], ["params", 100, {"a": "2"}])
     write(writer.path, ["tags", 5_000, {"t": "1"}], ["tags", 100, {"t": "2"}])
+    other = journal.writer("join", time_ms=1_000)
+    write(other.path, ["params", 950, {"a": "3"}], ["tags", 4_000, {"t": "3"}])
     run = journal.read().run
-    assert run.params["a"] == 1 and run.tags["t"] == "2"
+    assert run.params["a"] == (1 if writer.id < other.id else 3) and run.tags["t"] == "2"
 
 
 def test_a_deleted_tag_stays_deleted_and_is_known_as_change(journal: Journal) -> None:
@@ -382,6 +385,15 @@ def test_a_writer_that_was_sealed_too_early_loses_nothing(journal: Journal) -> N
     assert live.opening == writer.opening and journal.steps() == [2]
 
 
+def test_records_of_a_dead_writer_that_no_seal_covers_stay(journal: Journal) -> None:
+    writer = journal.writer(process=dead_process())
+    mark_sealed(journal.folder, COMMIT, covers=journal.read().covers)
+    writer.log_metric("loss", 2.0, 2, 1)
+    writer._release()
+    remove(journal.folder)
+    assert journal.steps() == [2]
+
+
 def test_half_a_line_of_a_dead_writer_does_not_keep_the_journal(journal: Journal) -> None:
     writer = journal.writer()
     writer.end(RunStatus.FINISHED, 1)
@@ -418,18 +430,18 @@ def test_what_a_killed_creator_left_is_swept(journal: Journal) -> None:
     assert list(journal.root.iterdir()) == [kept.folder]
 
 
-def test_sweeping_is_not_in_the_way_of_a_run_that_starts(journal: Journal, forked: Forked) -> None:
-    journal.root.mkdir(parents=True)
+def test_sweeping_is_not_in_the_way_of_a_run_that_starts(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeps = []
 
-    def sweep_on() -> None:
-        while True:
-            sweep(journal.root)
+    def sweep_before_locking(fd: int) -> bool:
+        if len(sweeps) < 3:
+            sweeps.append(sweep(journal.root))
+            assert not journal.folder.exists()
+        return lock_file(fd)
 
-    forked(sweep_on)
-    for _ in range(300):
-        started = Journal(journal.root, new_run_id())
-        assert started.writer().detach(durable=False)
-        assert started.problems == [] and started.read().detached
+    monkeypatch.setattr("gitruns.journal.place.lock_file", sweep_before_locking)
+    writer = journal.writer()
+    assert len(sweeps) == 3 and journal.problems == [] and lock_is_held(writer.path)
 
 
 def test_a_dead_writer_is_read_to_its_end(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,6 +133,12 @@ def test_only_a_run_id_makes_a_folder(journal: Journal) -> None:
     assert not journal.root.exists()
 
 
+def test_a_file_system_without_locks_is_said_in_the_opening(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gitruns.journal.place.lock_file", lambda fd: False)
+    journal.writer()
+    assert journal.read().opening.locked is False
+
+
 def test_threads_write_whole_records(journal: Journal) -> None:
     writer = journal.writer()
 
