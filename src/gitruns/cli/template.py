@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gitruns.entities.values import int_text
 from gitruns.errors import InvalidInputError
 
 Record = Mapping[str, Any]
@@ -96,7 +97,7 @@ def text_of(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, (Mapping, list, tuple)):
         return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    return int_text(value) if isinstance(value, int) else str(value)
 
 
 def _formatted(value: Any, spec: str) -> str:
