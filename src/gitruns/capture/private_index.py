@@ -71,11 +71,12 @@ class PrivateIndex:
         """Gives git's output as a file while git runs."""
         return self.git.stream(*_OPTIONS, *args, env=self._env, cwd=self.work_tree)
 
-    def look_at(self, paths: Iterable[bytes]) -> None:
-        """Takes back what git was told not to look at (`assume-unchanged`, `skip-worktree`)."""
-        listed = _lines(paths)
-        for option in ("--no-assume-unchanged", "--no-skip-worktree"):
-            self.run("update-index", "-q", option, "-z", "--stdin", input=listed)
+    def look_at(self, assumed: Iterable[bytes], skipped: Iterable[bytes]) -> None:
+        """Takes back what git was told not to look at: `assume-unchanged` and `skip-worktree`."""
+        for option, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
+            listed = _lines(paths)
+            if listed:
+                self.run("update-index", "-q", option, "-z", "--stdin", input=listed)
 
     def set_entries(self, entries: Iterable[tuple[int, str, bytes]]) -> None:
         """Sets paths to (mode, object id); mode 0 takes the path away."""

@@ -99,13 +99,20 @@ class Look:
         self._conversions = space.conversions((*self._facts.attribute_files, *attribute_files))
 
     def _list_changes(self) -> Changes:
+        signature = self._space.index_signature()
+        kept = self._space.kept_index(signature)
+        if kept is not None:
+            try:
+                return self._list_from(kept, signature)
+            except GitRunsError:  # a torn file, after a power cut: the user's own is the truth
+                kept.unlink(missing_ok=True)
+        return self._list_from(self._space.users_index, signature)
+
+    def _list_from(self, seed: Path, signature: str | None) -> Changes:
         space, index = self._space, self.index
-        signature = space.index_signature()
-        space.seed(index, signature)
+        index.seed(seed)
         self._facts = self._read_facts()
-        hidden = space.present(self._facts.hidden)
-        if hidden:
-            index.look_at(hidden)
+        index.look_at(space.present(self._facts.assumed), space.present(self._facts.skipped))
         before = _written_at(index.path)
         changes = list_changes(
             index,
@@ -149,7 +156,8 @@ class Look:
         choice = choose(self.changes, self._space.work_tree, self._rules, self._read_blob)
         index.set_entries([*self.changes.elsewhere, *choice.restore])
         choice.left_out += self._add(choice.take)
-        code_tree = index.write_tree() if self.changes or self._head is None else self._head.tree
+        unchanged = not (self.changes.tracked or self.changes.elsewhere)
+        code_tree = self._head.tree if self._head is not None and unchanged else index.write_tree()
         choice.left_out += self._add(choice.take_untracked)
         skipped = {path for _, _, path in (*self.changes.elsewhere, *choice.restore)}
         inexact = self._find_inexact(skipped)

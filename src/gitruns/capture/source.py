@@ -79,7 +79,7 @@ def _is_surely_clean(space: Workspace, head: ObjectId) -> bool:
         facts = space.index_facts()
     except CorruptDataError:  # a version that git may know and we do not
         return False
-    if facts is None or facts.split or facts.has_submodules or space.present(facts.hidden):
+    if facts is None or facts.split or facts.has_submodules or space.present(facts.assumed + facts.skipped):
         return False
     if space.store.backend.is_clean() is not True:
         return False

@@ -31,9 +31,13 @@ _ABANDONED_S = 24 * 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexFacts:
-    """What an index says beside its content: files that git was told not to look at, submodules, attributes."""
+    """What an index says beside its content: files that git was told not to look at, submodules, attributes.
 
-    hidden: tuple[bytes, ...]
+    `assumed` are the files that are `assume-unchanged`, `skipped` those that are `skip-worktree`.
+    """
+
+    assumed: tuple[bytes, ...]
+    skipped: tuple[bytes, ...]
     has_submodules: bool
     attribute_files: tuple[bytes, ...]
     split: bool
@@ -41,17 +45,21 @@ class IndexFacts:
     @classmethod
     def of(cls, index: IndexReader) -> IndexFacts:
         """Returns the facts of an index."""
-        hidden: list[bytes] = []
+        assumed: list[bytes] = []
+        skipped: list[bytes] = []
         attribute_files: list[bytes] = []
         has_submodules = False
         for entry in index:
-            if entry.assume_unchanged or entry.skip_worktree:
-                hidden.append(entry.path)
+            if entry.assume_unchanged:
+                assumed.append(entry.path)
+            if entry.skip_worktree:
+                skipped.append(entry.path)
             if entry.path.endswith(ATTRIBUTES_FILE):
                 attribute_files.append(entry.path)
             has_submodules = has_submodules or entry.mode == GITLINK_MODE
         return cls(
-            hidden=tuple(hidden),
+            assumed=tuple(assumed),
+            skipped=tuple(skipped),
             has_submodules=has_submodules,
             attribute_files=tuple(path for path in attribute_files if path.rpartition(b"/")[2] == ATTRIBUTES_FILE),
             split=index.split,
@@ -163,17 +171,17 @@ class Workspace:
 
     # git's memory of the files
 
-    def seed(self, index: PrivateIndex, signature: str | None) -> None:
-        """Fills a private index from the user's, or from a copy of that whose stat data git has brought up to date."""
-        fresher = self._fresher(signature)
-        index.seed(fresher if fresher is not None and fresher.exists() else self.users_index)
+    def kept_index(self, signature: str | None) -> Path | None:
+        """Returns the copy of the user's index whose stat data git has brought up to date, None when there is none."""
+        kept = self._refreshed(signature)
+        return kept if kept is not None and kept.exists() else None
 
     def keep_refreshed(self, index: PrivateIndex, signature: str | None) -> None:
         """Keeps a private index that git refreshed, for as long as the user's stays as it is.
 
         Else every start on a copied tree, whose index knows no file's times, would read every file again.
         """
-        target = self._fresher(signature)
+        target = self._refreshed(signature)
         if target is None:
             return
         with suppress(OSError):
@@ -184,7 +192,7 @@ class Workspace:
                 if old != target:
                     old.unlink(missing_ok=True)
 
-    def _fresher(self, signature: str | None) -> Path | None:
+    def _refreshed(self, signature: str | None) -> Path | None:
         if signature is None:
             return None
         return self.folder / f"index-{hashlib.sha256(signature.encode()).hexdigest()[:16]}"
