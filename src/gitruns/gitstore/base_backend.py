@@ -1,54 +1,86 @@
-"""What both engines have in common: everything but reading objects."""
+"""What both engines have in common: everything but reading packs."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from gitruns.entities.ids import ObjectId
-from gitruns.errors import NotFoundError
+from gitruns.gitstore.alternates import object_folders
 from gitruns.gitstore.backend import RefStore
 from gitruns.gitstore.durability import sync_file_system, sync_paths
 from gitruns.gitstore.failures import object_missing
 from gitruns.gitstore.git_config import GitConfig
 from gitruns.gitstore.loose import LooseObjects
-from gitruns.gitstore.objects import hash_object
+from gitruns.gitstore.objects import HEX_LENGTHS, corrupt_object, hash_object
 from gitruns.gitstore.paths import RepoPaths
+
+T = TypeVar("T")
 
 
 class BaseBackend(ABC):
-    """Writes loose objects and packs, moves refs, reads config; an engine adds how objects are read. See `Backend`."""
+    """Loose objects, new packs, refs, config; an engine adds how packs are read. See `Backend`."""
 
     name: str
 
     def __init__(self, paths: RepoPaths, refs: RefStore, config: GitConfig, object_format: str) -> None:
         self.object_format = object_format
+        self._hex_length = HEX_LENGTHS[object_format]
         self._paths = paths
         self._refs = refs
         self._config = config
         self._objects: Path = paths.common_dir / "objects"
-        self._loose = LooseObjects(self._objects, config)
-
-    @abstractmethod
-    def read_object(self, oid: ObjectId) -> tuple[str, bytes]:
-        """Returns kind and content of an object."""
-
-    @abstractmethod
-    def object_header(self, oid: ObjectId) -> tuple[str, int]:
-        """Returns kind and size of an object without reading its content."""
-
-    @abstractmethod
-    def has_object(self, oid: ObjectId) -> bool:
-        """Returns whether the object is here."""
+        self._folders = object_folders(self._objects)
+        self._loose = LooseObjects(self._folders, config)
 
     @abstractmethod
     def close(self) -> None:
         """Lets go of open files."""
 
     @abstractmethod
+    def _read_packed(self, oid: ObjectId) -> tuple[str, bytes] | None:
+        """Returns kind and content of an object, None when it is in no pack; raises ValueError when that is damaged."""
+
+    @abstractmethod
+    def _packed_header(self, oid: ObjectId) -> tuple[str, int] | None:
+        """Returns kind and size of an object without unpacking it, None when it is in no pack; raises likewise."""
+
+    @abstractmethod
+    def _has_packed(self, oid: ObjectId) -> bool:
+        """Returns whether an object is in a pack."""
+
+    @abstractmethod
     def _freshen_packed(self, oid: ObjectId, kind: str, data: bytes) -> bool:
         """Makes the pack that holds an object young, so that a gc keeps it; returns whether there is one."""
+
+    def read_object(self, oid: ObjectId) -> tuple[str, bytes]:
+        """Returns kind and content of an object; its content has been checked against its id."""
+        kind, data = self._found(oid, self._loose.read, self._read_packed)
+        if hash_object(kind, data, self.object_format) != oid:
+            raise corrupt_object(oid, "its content has another id")
+        return kind, data
+
+    def object_header(self, oid: ObjectId) -> tuple[str, int]:
+        """Returns kind and size of an object without reading its content."""
+        return self._found(oid, self._loose.header, self._packed_header)
+
+    def has_object(self, oid: ObjectId) -> bool:
+        """Returns whether the object is here."""
+        return len(oid) == self._hex_length and (self._loose.find(oid) is not None or self._has_packed(oid))
+
+    def _found(self, oid: ObjectId, loose: Callable[[ObjectId], T | None], packed: Callable[[ObjectId], T | None]) -> T:
+        if len(oid) == self._hex_length:  # an engine may take a shorter one for an abbreviation
+            try:
+                # Once more loose: gc may have unpacked it between the two looks.
+                for look in (loose, packed, loose):
+                    found = look(oid)
+                    if found is not None:
+                        return found
+            except ValueError as error:
+                raise corrupt_object(oid, str(error) or type(error).__name__) from error
+        raise object_missing(oid, shallow=self._paths.shallow, promisor=self._config.get("extensions.partialClone"))
 
     def write_object(self, kind: str, data: bytes) -> ObjectId:
         """Writes an object and returns its id; one that is here already only becomes younger in the eyes of gc."""
@@ -95,6 +127,3 @@ class BaseBackend(ABC):
     def sync_all(self) -> None:
         """Makes all objects and refs durable."""
         sync_file_system(self._objects)
-
-    def _missing(self, oid: ObjectId) -> NotFoundError:
-        return object_missing(oid, shallow=self._paths.shallow, promisor=self._config.get("extensions.partialClone"))

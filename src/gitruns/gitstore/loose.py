@@ -1,7 +1,8 @@
 """Loose objects: one compressed file each, named by its id.
 
-Written here and not by libgit2 or dulwich, in the same time: both engines share it, the operating system's own error
-tells a full disk from a read-only one, and modes follow `core.sharedRepository`, which libgit2 does not know.
+Read and written here and not by libgit2 or dulwich, in the same time: both engines share it, the operating system's own
+error tells a full disk from a read-only one, modes follow `core.sharedRepository`, which libgit2 does not know, and
+libgit2 never returns from a file that a power cut has cut off.
 Source: git's `gitrepository-layout`, `object-file.c`.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import secrets
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,16 +19,43 @@ from gitruns.entities.ids import ObjectId
 from gitruns.gitstore.failures import write_failed
 from gitruns.gitstore.git_config import GitConfig
 
+_HEAD_BYTES = 40
+_HEAD_FILE_BYTES = 256
+_KINDS = frozenset(("blob", "tree", "commit", "tag"))
+
 _COMPRESSION = 1
 """Run trees are small and short-lived as loose objects: gc packs them again with its own level."""
 
 
 class LooseObjects:
-    """Writes loose objects below `<objects>/`."""
+    """The loose objects in some folders; new ones go to the first. Raises ValueError for a damaged one."""
 
-    def __init__(self, objects: Path, config: GitConfig) -> None:
-        self._root = objects
+    def __init__(self, folders: Sequence[Path], config: GitConfig) -> None:
+        self._root = folders[0]
+        self._folders = folders
         self._config = config
+
+    def read(self, oid: ObjectId) -> tuple[str, bytes] | None:
+        """Returns kind and content of an object, None when it is not loose."""
+        path = self.find(oid)
+        return None if path is None else _read(path)
+
+    def header(self, oid: ObjectId) -> tuple[str, int] | None:
+        """Returns kind and size of an object without inflating its content, None when it is not loose."""
+        path = self.find(oid)
+        if path is None:
+            return None
+        with path.open("rb") as file:
+            kind, size, _ = _parse_header(_inflate(zlib.decompressobj(), file.read(_HEAD_FILE_BYTES), _HEAD_BYTES))
+        return kind, size
+
+    def find(self, oid: ObjectId) -> Path | None:
+        """Returns the file of an object, None when it is not loose."""
+        for folder in self._folders:
+            path = folder / oid[:2] / oid[2:]
+            if path.is_file():
+                return path
+        return None
 
     def path(self, oid: ObjectId) -> Path:
         """Returns where an object is, when it is loose."""
@@ -76,3 +105,31 @@ class LooseObjects:
             raise
         finally:
             os.close(fd)
+
+
+def _read(path: Path) -> tuple[str, bytes]:
+    packed = path.read_bytes()
+    inflater = zlib.decompressobj()
+    head = _inflate(inflater, packed, _HEAD_BYTES)
+    kind, size, start = _parse_header(head)
+    # Who checked the size has believed the header: never inflate more than it says.
+    rest = max(size - (len(head) - start), 0)
+    data = head[start:] + _inflate(inflater, inflater.unconsumed_tail, rest + 1)
+    if len(data) != size:
+        raise ValueError("its length is not what its header says")
+    return kind, data
+
+
+def _inflate(inflater: zlib._Decompress, packed: bytes, length: int) -> bytes:
+    try:
+        return inflater.decompress(packed, length)
+    except zlib.error as error:
+        raise ValueError(str(error)) from error
+
+
+def _parse_header(head: bytes) -> tuple[str, int, int]:
+    end = head.find(b"\0")
+    kind, _, size = head[: max(end, 0)].decode("latin-1").partition(" ")
+    if kind not in _KINDS or not size.isdigit():
+        raise ValueError("it has no header")
+    return kind, int(size), end + 1

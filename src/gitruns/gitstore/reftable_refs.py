@@ -13,7 +13,7 @@ from collections.abc import Collection
 from gitruns.entities.ids import ObjectId
 from gitruns.errors import LockedError
 from gitruns.gitstore.file_refs import moved
-from gitruns.gitstore.lockfile import PATIENCE_S
+from gitruns.gitstore import lockfile
 from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram, git_failed
 
@@ -53,7 +53,7 @@ class ReftableRefs:
             if (found := self.read_ref(name)) is not None:
                 raise moved(name, expected=None, found=found)
             return
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + lockfile.PATIENCE_S
         while True:
             code, stderr = self._try_update(name, new, old)
             if code == 0:
