@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import resource
 import shutil
@@ -195,6 +196,68 @@ def test_a_descriptor_that_was_closed_is_opened_again(journal: Journal) -> None:
     assert live.alive
     writer.end(RunStatus.FINISHED, 1)
     assert journal.read().finished
+
+
+def test_a_file_that_cannot_be_opened_again_now_is_waited_for(journal: Journal, forked: Forked) -> None:
+    def log() -> None:
+        writer = journal.writer()
+        writer.log_metric("loss", 1.0, 1, 1)
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+        os.close(writer._fd)
+        writer.log_metric("loss", 1.0, 2, 1)
+        assert writer.waiting == 1 and not writer.flush()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        assert writer.end(RunStatus.FINISHED, 1)
+
+    assert exit_code(forked(log)) == 0
+    assert journal.steps() == [1, 2] and journal.read().finished and len(journal.read().writers) == 1
+
+
+def test_another_file_in_the_place_of_a_lost_one_is_kept(journal: Journal) -> None:
+    writer = journal.writer()
+    writer.log_metric("loss", 1.0, 1, 1)
+    place = writer.path
+    content = place.read_bytes()
+    backup = place.with_suffix(".backup")
+    backup.write_bytes(content)
+    os.close(writer._fd)
+    backup.replace(place)
+    writer.log_metric("loss", 1.0, 2, 1)
+    assert place.read_bytes() == content and journal.steps() == [1, 2]
+    assert writer.end(RunStatus.FINISHED, 1)
+    live = journal.read()
+    assert [one.opening.kind for one in live.writers] == ["start", "resume"] and live.end is not None
+
+
+def test_a_signal_handler_that_logs_while_lines_are_written_late(
+    full_disk: tuple[Journal, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logfile, "_RETRY_INTERVAL_S", 0.0)
+    journal, filler = full_disk
+    writer = journal.writer()
+    fill(filler)
+    for step in range(1_000):
+        writer.log_metric("loss", 1.0, step, 1)
+    filler.unlink()
+    numbers = itertools.count()  # a handler may be interrupted by the next
+    handled: list[int] = []
+
+    def log(*_: object) -> None:
+        number = next(numbers)
+        writer.log_metric("handled", 1.0, number, 1)
+        handled.append(number)
+
+    old = signal.signal(signal.SIGALRM, log)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        until(lambda: writer.flush() and len(handled) > 5)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+    assert writer.flush()
+    for metric, steps in (("loss", list(range(1_000))), ("handled", sorted(handled))):
+        assert sorted(point.step for point in journal.points() if point.metric == metric) == steps
 
 
 def test_a_descriptor_that_became_another_file_is_left_alone(

@@ -49,14 +49,14 @@ class LogFile(ABC):
     def __init__(self, folder: Path, on_problem: Callable[[BaseException], None]) -> None:
         """Makes a file of a random name in `folder`, or waits for that to be possible."""
         self.folder = folder
-        self.id = secrets.token_hex(8)
-        self.path = folder / f"{self.id}{SUFFIX}"
+        self._take_new_name()
         self.dropped = 0
         self._on_problem = on_problem
         self._lock = threading.RLock()  # reentrant, for signal handlers
         self._fd = -1
         self._inode: tuple[int, int] | None = None  # None until the file was made
         self._healthy = False  # the next line can be written at once
+        self._busy = False  # lines that wait are being written, or the file brought back
         self._closed: str | None = None
         self._released = False
         self._nameless = False  # somebody removed the file, and it could not be brought back
@@ -157,6 +157,15 @@ class LogFile(ABC):
 
     def _drain(self) -> bool:
         """Writes what waits; returns whether nothing waits any more."""
+        if self._busy:  # a signal handler in the midst of this, on the same thread: its line waits behind the others
+            return False
+        self._busy = True
+        try:
+            return self._try_to_drain()
+        finally:
+            self._busy = False
+
+    def _try_to_drain(self) -> bool:
         self._retry_at = time.monotonic() + _RETRY_INTERVAL_S
         for _ in range(2):
             try:
@@ -194,8 +203,13 @@ class LogFile(ABC):
                 self._fd = fd
                 return
             self._written_of_first = 0
+            self._take_new_name()
         again = self._inode is not None
         self._take(create_file(self.path, lambda locked: self._opening_line(locked=locked, again=again)))
+
+    def _take_new_name(self) -> None:
+        self.id = secrets.token_hex(8)
+        self.path = self.folder / f"{self.id}{SUFFIX}"
 
     def _take(self, fd: int) -> None:
         self._fd = fd
@@ -219,25 +233,29 @@ class LogFile(ABC):
         if self._lost_descriptor():
             self._note(OSError(errno.EBADF, "the journal was closed by somebody else", str(self.path)))
             return
-        if os.fstat(self._fd).st_nlink > 0:
+        if os.fstat(self._fd).st_nlink > 0 or self._busy:
             return
+        healthy, self._healthy, self._busy = self._healthy, False, True  # a signal handler's lines wait meanwhile
         try:
             fd = rescue_file(self._fd, self.path, lambda locked: self._opening_line(locked=locked, again=True))
+            os.close(self._fd)
+            self._take(fd)
         except OSError as error:  # the open descriptor alone keeps it: better than memory
             self._nameless = True
+            self._healthy = healthy
             self._note(error)
-            return
-        os.close(self._fd)
-        self._take(fd)
+        finally:
+            self._busy = False
 
     def sync(self) -> bool:
         """Writes out what waits and what the kernel holds; returns whether there is more to do. Never raises."""
         with self._lock:
             if self._released:
                 return False
+            dirty, self._dirty = self._dirty, False
             self._look_for_file()
             settled = self._drain() and not self._nameless
-            dirty, self._dirty = self._dirty, not settled
+            self._dirty |= not settled
             fd = self._fd
         if dirty and fd >= 0:
             self._sync(fd)

@@ -62,10 +62,13 @@ def _create(path: Path, first_line: Callable[[bool], bytes], old_fd: int | None)
 
 
 def reopen_file(path: Path, inode: tuple[int, int]) -> int | None:
-    """Returns a new descriptor of the file that was open before, or None when another or no file stands there."""
+    """Returns a new descriptor of the file that was open before, or None when another or no file stands there.
+
+    Raises OSError when it is there and cannot be opened now.
+    """
     try:
         fd = os.open(path, _FLAGS)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if same_file(fd) != inode:
         os.close(fd)
