@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from gitruns.cli.cells import printable
 from gitruns.cli.exitcodes import BUG, USAGE, exit_code
 from gitruns.cli.output import json_text
 from gitruns.cli.terminal import Terminal
-from gitruns.errors import GitRunsError
+from gitruns.errors import GitRunsError, GitRunsWarning
 
 
 def report(error: BaseException, *, as_json: bool, environ: Mapping[str, str]) -> int:
@@ -26,11 +27,26 @@ def report(error: BaseException, *, as_json: bool, environ: Mapping[str, str]) -
     if as_json:
         _say(json_text(facts))
         return code
-    terminal = Terminal(colour=sys.stderr.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb")
+    terminal = _stderr_terminal(environ)
     _say(terminal.paint("error:", "error") + " " + printable(str(facts["message"]), keep="\n"))
     for line in str(facts["hint"] or "").splitlines():
         _say(terminal.paint("hint:", "hint") + " " + printable(line))
     return code
+
+
+def show_warnings(environ: Mapping[str, str]) -> None:
+    """Has what logging and reading warn of said on stderr in our own form, each time; call within `catch_warnings`."""
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if not issubclass(category, GitRunsWarning):
+            before(message, category, *place, **more)
+            return
+        text = printable(str(message).removeprefix("gitruns: "))
+        _say(_stderr_terminal(environ).paint("warning:", "hint") + " " + text)
+
+    warnings.simplefilter("always", GitRunsWarning)
+    warnings.showwarning = show
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
@@ -77,6 +93,10 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return all(_is_plain(item) for item in value)
     return isinstance(value, (str, int, float, bool)) or value is None
+
+
+def _stderr_terminal(environ: Mapping[str, str]) -> Terminal:
+    return Terminal(colour=sys.stderr.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb")
 
 
 def _say(text: str) -> None:

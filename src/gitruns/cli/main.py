@@ -10,6 +10,7 @@ import difflib
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 
 import click
@@ -17,7 +18,7 @@ import click
 from gitruns.cli.app import App
 from gitruns.cli.commands import Documented, RunsCommand
 from gitruns.cli.exitcodes import BROKEN_PIPE, INTERRUPTED
-from gitruns.cli.failures import asks_for_json, report
+from gitruns.cli.failures import asks_for_json, report, show_warnings
 
 PROGRAM = "git runs"
 
@@ -173,7 +174,9 @@ def main(arguments: Sequence[str] | None = None, app: App | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     app = app or App(os.environ)
     try:
-        answer = program.main(words, prog_name=PROGRAM, standalone_mode=False, obj=app)
+        with warnings.catch_warnings():
+            show_warnings(environ=app.environ)
+            answer = _run(words, app)
         sys.stdout.flush()
     except BrokenPipeError:
         return _reader_gone()
@@ -184,6 +187,15 @@ def main(arguments: Sequence[str] | None = None, app: App | None = None) -> int:
     except Exception as error:
         return report(error, as_json=asks_for_json(words), environ=app.environ)
     return answer if isinstance(answer, int) else 0
+
+
+def _run(words: list[str], app: App) -> object:
+    """Parses and calls, as click's own `main` does, which would take a closed pipe and Ctrl-C for its own business."""
+    try:
+        with program.make_context(PROGRAM, words, obj=app) as context:
+            return program.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
 
 
 def _reader_gone() -> int:

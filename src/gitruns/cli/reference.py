@@ -44,7 +44,7 @@ class Page:
 
 def pages(section: str) -> Iterator[Page]:
     """Yields the commands of a section, and those below them."""
-    top = click.Context(program, info_name=PROGRAM)
+    top = _top()
     for name in SECTIONS[section]:
         command = load_command(name)
         if command is not None and name not in HIDDEN:
@@ -53,7 +53,12 @@ def pages(section: str) -> Iterator[Page]:
 
 def program_page() -> Page:
     """Returns the program itself as a page."""
-    return _page(program, click.Context(program, info_name=PROGRAM))
+    return _page(program, _top())
+
+
+def _top() -> click.Context:
+    # With the program's own settings: click remembers the help option of a command as it first saw it.
+    return click.Context(program, info_name=PROGRAM, **program.context_settings)
 
 
 def _pages_of(command: click.Command, context: click.Context) -> Iterator[Page]:
