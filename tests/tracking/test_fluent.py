@@ -18,7 +18,7 @@ from gitruns.tracking import fluent
 def fresh_process(git_repo: Path, monkeypatch: pytest.MonkeyPatch):
     """Each test is a script of its own, in the repository."""
     monkeypatch.chdir(git_repo)
-    monkeypatch.setattr(fluent, "_experiment_id", None)
+    monkeypatch.setattr(fluent, "_experiment", None)
     monkeypatch.setattr(fluent, "_last_run", None)
     yield
     while gitruns.active_run() is not None:

@@ -15,6 +15,7 @@ from gitruns.entities.run import Lifecycle, Run
 from gitruns.entities.stamp import Stamp, next_stamp
 from gitruns.errors import ConflictError, NotFoundError
 from gitruns.repo.formats import refuse_newer_format
+from gitruns.repo.manifest import packed, unpacked
 from gitruns.repo.runlog import now_ms
 from gitruns.repo.trees import carried_files
 
@@ -99,11 +100,13 @@ class Transaction:
             raise NotFoundError(f"run '{self._run_id[:8]}' is gone", kind="run-not-found")
         old = store.read_run(tip)
         refuse_newer_format("run", old.info.name, old.format_version)
+        if self._artifacts:
+            old = unpacked(self._repo.cache, old)
         time_ms = now_ms()
         stamp = next_stamp(max(old.stamps.values(), default=None), time_ms, self._repo.writer)
         new = self._applied(old, stamp)
         commit = store.write_run_commit(
-            new,
+            packed(self._repo.cache, new),
             parents=[tip],
             identity=self._repo.identity(),
             time_ms=time_ms,

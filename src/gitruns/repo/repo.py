@@ -16,12 +16,13 @@ from gitruns.entities.ids import DEFAULT_EXPERIMENT_ID, ExperimentId, ObjectId, 
 from gitruns.entities.run import Identity, Lifecycle, Run, RunInfo, RunStatus
 from gitruns.entities.values import Point
 from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, NotFoundError
-from gitruns.gitstore import MAX_MANIFEST_BYTES, ChainEntry, GitStore, decode_manifest, open_store
+from gitruns.gitstore import ChainEntry, GitStore, open_store
 from gitruns.journal import Opening
 from gitruns.repo import history, upkeep
 from gitruns.repo.config import Config, read_settings
 from gitruns.repo.edit import Transaction
 from gitruns.repo.experiments import Experiments
+from gitruns.repo.manifest import listed
 from gitruns.repo.naming import resolve_run_name
 from gitruns.repo.place import LogPlace, run_not_found
 from gitruns.repo.resumed import final_info, shown_over
@@ -279,10 +280,7 @@ class Repo(LogPlace):
 
     def artifacts_of(self, run: Run) -> tuple[Artifact, ...]:
         """Returns all artifacts of a run, also when they are too many for its tree."""
-        if run.manifest is None:
-            return run.artifacts
-        with self.cache.open(run.manifest.digest) as file:
-            return decode_manifest(file.read(MAX_MANIFEST_BYTES))
+        return listed(self.cache, run)
 
 
 def _warn_of_bad(run_id: RunId, error: GitRunsError) -> None:

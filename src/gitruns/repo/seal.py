@@ -17,6 +17,7 @@ from gitruns.errors import ConflictError
 from gitruns.gitstore import GitStore
 from gitruns.journal import LiveRun, PointSpool, spool_points
 from gitruns.repo.formats import refuse_newer_format
+from gitruns.repo.manifest import packed, unpacked
 from gitruns.repo.parts import HistoryParts
 from gitruns.repo.resumed import final_info, is_late, laid_over
 from gitruns.repo.texts import keep_texts
@@ -33,13 +34,14 @@ class Sealed:
     changed: bool
 
 
-def seal_journal(store: GitStore, cache: ArtifactCache, live: LiveRun, folder: Path) -> Sealed:
+def seal_journal(store: GitStore, cache: ArtifactCache, live: LiveRun, folder: Path, *, spill_dir: Path) -> Sealed:
     """Puts what a journal holds into git and returns the run's tip; raises `ConflictError` when others keep moving it.
 
-    On return the objects and the ref are written but not yet synced; the journal stays until they are.
+    More points than memory should hold are sorted in a file of `spill_dir`. On return the objects and the ref are
+    written but not yet synced; the journal stays until they are.
     """
     run_id = live.run.info.id
-    with spool_points(folder, spill_dir=folder, live=live) as spool:
+    with spool_points(folder, spill_dir=spill_dir, live=live) as spool:
         for _ in range(_ATTEMPTS):
             tip = store.run_tip(run_id)
             commit = _first_seal(store, cache, live, spool) if tip is None else _add(store, cache, live, spool, tip)
@@ -69,7 +71,7 @@ def _first_seal(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: Poi
     source = live.run.info.source.commit
     return store.seal_run(
         Run(info=live.opening.info),
-        finish,
+        packed(cache, finish),
         parent=source if source is not None and store.backend.has_object(source) else None,
         identity=live.opening.identity,
         files={**parts.files, **texts},
@@ -84,6 +86,8 @@ def _add(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool
     parts = HistoryParts(cache, carried, old.parts, old.metrics)
     parts.add(spool)
     texts = {path: data for path, data in carried.items() if path.startswith("artifacts/")}
+    if live.run.artifacts:
+        old = unpacked(cache, old)
     merged = laid_over(old, live)
     fresh = [artifact for artifact in merged.artifacts if artifact not in old.artifacts]
     kept, more = keep_texts(cache, fresh, spent=sum(map(len, texts.values())))
@@ -100,7 +104,7 @@ def _add(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool
     if same_state(new, old):
         return tip
     return store.write_run_commit(
-        new,
+        packed(cache, new),
         parents=[tip],
         identity=live.opening.identity,
         time_ms=live.last_time_ms,

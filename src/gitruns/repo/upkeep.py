@@ -24,6 +24,7 @@ from gitruns.journal import (
     mark_sealed,
     remove,
     sealed_commit,
+    sweep,
     unclosed_openings,
 )
 from gitruns.repo.seal import seal_journal
@@ -52,7 +53,7 @@ def seal(repo: Repo, run_id: RunId) -> bool:
         return False
     folder = repo.live_root / run_id
     _ensure_experiment(repo, live)
-    sealed = seal_journal(repo.store, repo.cache, live, folder)
+    sealed = seal_journal(repo.store, repo.cache, live, folder, spill_dir=repo.folder)
     mark_sealed(folder, sealed.commit, covers=live.covers)
     return True
 
@@ -76,6 +77,7 @@ def recover(repo: Repo) -> list[RunId]:
             if seal(repo, run_id):
                 done.append(run_id)
     sync_sealed(repo, repo.live_ids())
+    sweep(repo.live_root)
     return done
 
 
@@ -148,7 +150,7 @@ def _collect_run(repo: Repo, folder: Path, cache: ArtifactCache, report: Collect
         report.known.append(run_id)
         return
     _ensure_experiment(repo, live)
-    sealed = seal_journal(repo.store, repo.cache, live, folder)
+    sealed = seal_journal(repo.store, repo.cache, live, folder, spill_dir=repo.folder)
     repo.store.sync([(run_id, sealed.commit)])
     (report.sealed if sealed.changed else report.known).append(run_id)
 

@@ -25,11 +25,12 @@ from gitruns.tracking.active import ActiveRuns
 from gitruns.tracking.client import Client, status_of
 from gitruns.tracking.endings import Ending, EndWatch, ending_of
 from gitruns.tracking.settings import settings_from
-from gitruns.tracking.views import Experiment, Run, RunInfo
+from gitruns.tracking.views import Experiment, Run, RunInfo, experiment_view
 
 if TYPE_CHECKING:
     from gitruns.entities.artifact import FileInfo
     from gitruns.entities.dataset import DatasetInput
+    from gitruns.entities.experiment import Experiment as StoredExperiment
     from gitruns.entities.values import Point
     from gitruns.repo import RunLog
     from gitruns.tracking.session import Session
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _active = ActiveRuns()
 _lock = threading.RLock()
 _sessions: dict[tuple[str, ...], Session] = {}
-_experiment_id: str | None = None
+_experiment: StoredExperiment | None = None
 _last_run: RunLog | None = None
 _samplers: dict[str, Callable[[], None]] = {}
 
@@ -108,12 +109,12 @@ def set_experiment(experiment_name: str | None = None, *, experiment_id: str | N
     On a node that only keeps journals (GITRUNS_JOURNAL) the experiment is created when they are collected, and None
     is returned. Raises `InvalidInputError` for a deleted experiment.
     """
-    global _experiment_id
+    global _experiment
     if (experiment_name is None) == (experiment_id is None):
         raise InvalidInputError("give either experiment_name or experiment_id", kind="bad-argument")
     place = _session().place
-    _experiment_id = place.experiment_for_start(experiment_id, experiment_name).id
-    return Client(session=_session()).get_experiment(_experiment_id) if place.keeps_runs else None
+    _experiment = place.experiment_for_start(experiment_id, experiment_name)
+    return experiment_view(_experiment) if place.keeps_runs else None
 
 
 def create_experiment(name: str, tags: Mapping[str, Any] | None = None) -> str:
@@ -202,9 +203,14 @@ def _open(
             if tags:
                 log.set_tags(tags)
             return session, log
-        named = experiment_id or _experiment_id
+        chosen = _experiment if experiment_id is None else None
         return session, session.start(
-            experiment_id=named, run_name=run_name, parent_run_id=parent, tags=tags, description=description
+            experiment_id=chosen.id if chosen else experiment_id,
+            experiment_name=chosen.name if chosen and not session.place.keeps_runs else None,
+            run_name=run_name,
+            parent_run_id=parent,
+            tags=tags,
+            description=description,
         )
     except GitRunsError as error:
         if not lenient:

@@ -82,7 +82,9 @@ class Session:
         first_tags = _first_tags(tags or {}, description)
         name, parent = _reserved(first_tags, run_name, parent_run_id)
         place = self.place
-        experiment = place.experiment_for_start(experiment_id, experiment_name or self.settings.experiment)
+        experiment = place.experiment_for_start(
+            experiment_id, experiment_name or (None if experiment_id else self.settings.experiment)
+        )
         repo = place if isinstance(place, Repo) else None
         facts = describe_process(
             repo.store if repo else None, self._environ, repo.config.redact if repo else (), arguments=command
