@@ -12,8 +12,8 @@ from collections.abc import Collection
 
 from gitruns.entities.ids import ObjectId
 from gitruns.errors import LockedError
-from gitruns.gitstore.file_refs import moved
 from gitruns.gitstore import lockfile
+from gitruns.gitstore.file_refs import moved
 from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram, git_failed
 
