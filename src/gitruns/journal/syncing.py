@@ -1,8 +1,8 @@
 """One thread a process that does what no log call shall wait for: fsync once a second, and a sign of life.
 
-It starts with the first record and ends when no file is open. It is stopped before a fork, so that the fork copies
-no lock that it holds and Python (3.12 and later) has no thread to warn of; the parent then starts it again, the child
-when it logs.
+It starts with the first record and ends when no file was open for a while. It is stopped before a fork, so that the
+fork copies no lock that it holds and Python (3.12 and later) has no thread to warn of; the parent then starts it
+again, the child when it logs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from typing import Protocol
 from gitruns.journal.liveness import HEARTBEAT_S
 
 SYNC_INTERVAL_S = 1.0
+LINGER_S = 2.0
+"""How long the thread waits for another file before it ends: a sweep opens the next run a moment later."""
+
 _STOP_TIMEOUT_S = 2.0
 
 
@@ -100,20 +103,27 @@ class Syncer:
     def _wait(self) -> list[Synced] | None:
         """Waits for something to do and then for a second's worth of it; None when the thread shall end."""
         with self._changed:
-            if not self._over() and not self._dirty:
-                self._changed.wait(max(0.0, self._next_beat - time.monotonic()))
-            if not self._over() and self._dirty:
-                self._changed.wait_for(self._over, SYNC_INTERVAL_S)
-            if self._over():
-                if self._thread is threading.current_thread():
-                    self._thread = None
-                return None
-            self._dirty = False
-            return list(self._files)
+            while self._is_mine():
+                if not self._files:
+                    if not self._changed.wait_for(lambda: self._files or not self._is_mine(), LINGER_S):
+                        self._thread = None
+                    continue
+                if not self._dirty:
+                    self._changed.wait(max(0.0, self._next_beat - time.monotonic()))
+                if self._dirty:
+                    self._changed.wait_for(self._interrupted, SYNC_INTERVAL_S)
+                if not self._interrupted():
+                    self._dirty = False
+                    return list(self._files)
+        return None
 
-    def _over(self) -> bool:
-        """Whether the thread that asks shall end."""
-        return not self._files or self._thread is not threading.current_thread()
+    def _is_mine(self) -> bool:
+        """Whether the thread that asks is the one that shall run."""
+        return self._thread is threading.current_thread()
+
+    def _interrupted(self) -> bool:
+        """Whether there is nothing to look after any more, or somebody else does."""
+        return not self._files or not self._is_mine()
 
 
 def _wait_until_gone(thread: threading.Thread) -> None:
