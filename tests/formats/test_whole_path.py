@@ -211,3 +211,36 @@ def test_hand_edits_in_another_style_are_read(git_repo: Path, git: Git, ended: s
     found = gitruns.Client(git_repo).get_run(ended)
     assert dict(found.data.params) == {"lr": 0.2, "layers": 3, "name": "x"}
     assert dict(found.data.tags) == {"a": "b", "c": "d"}
+
+
+def test_a_long_list_of_artifacts_is_found(git_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(git_repo)
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    for number in range(600):
+        (frames / f"{number:04}.bin").write_bytes(bytes([number % 256, 0]))
+    with gitruns.start_run() as run:
+        gitruns.log_artifacts(str(frames), "frames")
+        for step in range(4000):
+            gitruns.log_metric("loss", step / 7, step=step)
+    client = gitruns.Client(git_repo)
+    client.log_text(run.info.run_id, "late", "late.txt")
+    client.close()
+    found = reader.read_runs(git_repo)[run.info.run_id]
+    assert found.artifacts.keys() == {*(f"frames/{number:04}.bin" for number in range(600)), "late.txt"}
+    assert found.artifacts["frames/0007.bin"]["sha256"] == hashlib.sha256(b"\x07\x00").hexdigest()
+    assert len(found.points) == 4000
+    listed = reader.Repository(git_repo).files(found.chain[0])["artifacts.yaml"]
+    assert listed.count(b"\n") == 2 and b'"manifest": true' in listed and b"tsv_size" in listed
+
+
+@pytest.mark.parametrize("kind", [["--object-format=sha256"], ["--bare"]])
+def test_other_kinds_of_repositories(tmp_path: Path, git: Git, kind: list[str]) -> None:
+    git(tmp_path, "init", "--quiet", *kind, "other")
+    client = gitruns.Client(tmp_path / "other")
+    run_id = client.create_run().info.run_id
+    client.log_metric(run_id, "loss", 0.5, step=3)
+    client.set_terminated(run_id)
+    found = reader.read_runs(tmp_path / "other")[run_id]
+    assert [point[:2] + point[3:] for point in found.points] == [("loss", 3, 0.5)]
+    assert git(tmp_path / "other", "fsck", "--strict", "--no-dangling") == ""
