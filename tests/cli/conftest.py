@@ -15,6 +15,19 @@ from gitruns.cli.main import main
 from gitruns.cli.terminal import Terminal
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for compiled modules: an installed git-runs has them too, and starts in half the time."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture(autouse=True)
+def installed_as_usual(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children of the tests compile our modules once."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(compiled))
+
+
 @pytest.fixture
 def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Calls the command line as `git runs ARGS`; `width` makes stdout a terminal of so many columns."""
@@ -38,7 +51,7 @@ def runs_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         _fixed_git(patch)
-        run_git(folder, "init", "--quiet", "-b", "main")
+        run_git(folder, "init", "--quiet", "-b", "main", "--template=")
         (folder / "train.py").write_text("print('training')\n")
         (folder / "train.sh").write_text("#!/bin/sh\necho training\n")
         (folder / "train.sh").chmod(0o755)
@@ -46,6 +59,7 @@ def runs_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run_git(folder, "add", ".")
         run_git(folder, "commit", "--quiet", "-m", "train a model")
         log_runs(folder)
+        run_git(folder, "gc", "--quiet")  # few files are quickly copied
     return folder
 
 
@@ -64,9 +78,15 @@ def runs_repo(runs_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """A copy of the repository with runs; the working directory is in it."""
     folder = tmp_path / "project"
     shutil.copytree(runs_template, folder, symlinks=True)
-    run_git(folder, "update-index", "--refresh")
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def shared_runs(runs_template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The repository with runs itself, for tests that only read; the working directory is in it."""
+    monkeypatch.chdir(runs_template)
+    return runs_template
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ def _offered(cli: Cli, *words: str) -> list[str]:
     return [line.split("\t")[1] for line in cli("complete", "--", *words).out.splitlines()]
 
 
-def test_commands_options_and_names_are_offered(cli: Cli, runs_repo: Path) -> None:
+def test_commands_options_and_names_are_offered(cli: Cli, shared_runs: Path) -> None:
     assert _offered(cli, "sh") == ["show"]
     assert "--status" in _offered(cli, "list", "--")
     assert _offered(cli, "list", "-s", "fi") == ["finished"]
@@ -56,7 +56,7 @@ def _shell(*command: str, stdin: str = "") -> str:
 
 
 @pytest.mark.skipif(not GIT_COMPLETION.exists(), reason="git's own completion is not installed")
-def test_bash_completes_within_gits_own_completion(runs_repo: Path, path: None) -> None:
+def test_bash_completes_within_gits_own_completion(shared_runs: Path, path: None) -> None:
     script = f"""
     . {GIT_COMPLETION}
     eval "$(git runs completion bash)"
@@ -80,7 +80,7 @@ def test_zsh_reads_its_script(path: None) -> None:
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
-def test_fish_completes(runs_repo: Path, path: None) -> None:
+def test_fish_completes(shared_runs: Path, path: None) -> None:
     script = SCRIPTS["fish"] + '\ncomplete -C "git runs show bo"\ncomplete -C "git-runs resol"\n'
     run, command = _shell("fish", "-N", "-c", script).splitlines()
     assert run == "bold-otter-12\tfinished"

@@ -28,7 +28,7 @@ def _records(cli: Cli, *arguments: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.out.splitlines()]
 
 
-def test_every_key_of_a_run_is_documented(cli: Cli, runs_repo: Path) -> None:
+def test_every_key_of_a_run_is_documented(cli: Cli, shared_runs: Path) -> None:
     records = _records(cli, "list", "--all")
     assert len(records) == 5
     assert {frozenset(record) for record in records} == {frozenset(_documented("Run"))} == {RUN_KEYS}
@@ -41,7 +41,7 @@ def test_every_key_of_a_run_is_documented(cli: Cli, runs_repo: Path) -> None:
     assert set(full["artifacts"][0]) == _documented("Artifact")
 
 
-def test_every_key_of_the_others_is_documented(cli: Cli, runs_repo: Path) -> None:
+def test_every_key_of_the_others_is_documented(cli: Cli, shared_runs: Path) -> None:
     for arguments in (["ls", "-r"], ["ls"]):
         for record in _records(cli, "artifacts", *arguments, "bold-otter-12"):
             assert set(record) == _documented("Artifact")

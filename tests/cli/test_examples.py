@@ -14,7 +14,7 @@ import pytest
 
 from cli.made_runs import Cli
 from gitruns.cli.commands import Documented
-from gitruns.cli.exitcodes import MEANINGS
+from gitruns.cli.exitcodes import CONFLICT, MEANINGS
 from gitruns.cli.main import HIDDEN, SECTIONS, load_command, program
 
 
@@ -29,6 +29,7 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 
 
 COMMANDS = dict(_commands())
+WRITE_FILES = ("", "artifacts", "artifacts get", "experiments", "source")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -54,8 +55,12 @@ def test_the_summaries_in_help_are_those_of_the_commands() -> None:
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])
-def test_examples_work(name: str, cli: Cli, runs_repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_work(
+    name: str, cli: Cli, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     command = COMMANDS[name] if name else program
+    only_reads = CONFLICT not in getattr(command, "exits", ()) and name not in WRITE_FILES
+    request.getfixturevalue("shared_runs" if only_reads else "runs_repo")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert isinstance(command, Documented)
     for example in command.examples:

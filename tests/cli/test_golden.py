@@ -62,7 +62,7 @@ _OWN = (
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_output_is_as_it_was(name: str, cli: Cli, runs_repo: Path) -> None:
+def test_output_is_as_it_was(name: str, cli: Cli, shared_runs: Path) -> None:
     width, arguments = CASES[name]
     result = cli(*arguments, width=width)
     assert result.code == 0, result.err
@@ -82,7 +82,7 @@ def test_no_golden_file_is_left_behind() -> None:
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_nothing_is_wider_than_the_terminal(width: int, cli: Cli, runs_repo: Path) -> None:
+def test_nothing_is_wider_than_the_terminal(width: int, cli: Cli, shared_runs: Path) -> None:
     from gitruns.cli.cells import columns_of
 
     for arguments in (["list", "-a"], ["artifacts", "bold-otter-12"], ["experiments"]):
@@ -90,7 +90,7 @@ def test_nothing_is_wider_than_the_terminal(width: int, cli: Cli, runs_repo: Pat
             assert columns_of(line) <= width, line
 
 
-def test_colour_adds_nothing_but_colour(cli: Cli, runs_repo: Path) -> None:
+def test_colour_adds_nothing_but_colour(cli: Cli, shared_runs: Path) -> None:
     for arguments in (["list"], ["show", "latest"], ["status"], ["log", "latest"], ["artifacts", "latest"]):
         coloured = cli(*arguments, width=80, colour=True).out
         assert "\033[" in coloured

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 
-from wcwidth import wcswidth, wcwidth
+from wcwidth import wcswidth
 
 from gitruns.entities.values import Scalar, param_text
 
@@ -40,13 +40,13 @@ def cut(text: str, width: int, ellipsis: str = "…") -> str:
     """Returns the text when it fits into `width` columns, else as much of its start as fits before an ellipsis."""
     if columns_of(text) <= width:
         return text
-    room = max(width - columns_of(ellipsis), 0)
-    taken, end = 0, 0
-    for end, character in enumerate(text):  # noqa: B007  the index is what the loop is for
-        taken += max(wcwidth(character), 0)
-        if taken > room:
-            break
-    return (text[:end] + ellipsis) if width >= columns_of(ellipsis) else ""
+    if width < columns_of(ellipsis):
+        return ""
+    end = min(len(text), width)
+    # Measured as a whole: characters of one cluster take other widths together than one by one.
+    while end and columns_of(text[:end] + ellipsis) > width:
+        end -= 1
+    return text[:end] + ellipsis
 
 
 def number(value: float, digits: int = 4) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType
 
 _CHUNK = 1 << 16
-_LINGER_S = 2.0
+_LINGER_S = 1.0
 """How long we go on reading after the command has ended, for what its children still print."""
 
 _PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGWINCH")
