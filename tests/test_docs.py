@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ import pytest
 import gitruns
 import gitruns.errors
 from gitruns.cli.main import program
+from gitruns.repo.config import Config, read_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -150,6 +152,18 @@ def test_every_key_of_git_config_is_documented() -> None:
     used = {text for text in text_constants() if re.fullmatch(r"runs\.[a-z][A-Za-z]*", text)}
     assert "runs.snapshot" in used
     assert {key for key in used if f"`{key}`" not in text_of("settings.md")} == set()
+
+
+def test_what_the_page_shows_of_the_settings_file_is_what_it_can_hold(tmp_path: Path) -> None:
+    shown = set()
+    for block in blocks(DOCS / "settings.md", "yaml"):
+        (tmp_path / "gitruns.yaml").write_text(block)
+        settings = read_settings(tmp_path, lambda key: None, {})
+        shown |= {
+            field.name for field in fields(Config) if getattr(settings, field.name) != getattr(Config(), field.name)
+        }
+    # `snapshot: all` is the default, so a block that shows it changes nothing
+    assert shown | {"snapshot"} == {field.name for field in fields(Config)}
 
 
 # Links
