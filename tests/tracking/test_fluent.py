@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -261,3 +263,39 @@ def test_numpy_scalars_are_values(tmp_path: Path) -> None:
     assert found.data.params == {"f32": 0.5, "i": 7, "b": True, "s": "x"}
     assert found.data.metrics == {"m": float(np.float32(0.1)), "zero_d": 3.0}
     assert found.metrics["m"].step == 4
+
+
+def test_system_metrics_are_sampled_into_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("psutil")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.05")
+    with gitruns.start_run(log_system_metrics=True) as run:
+        deadline = time.monotonic() + 20
+        while "system/system_memory_usage_percentage" not in run.data.metrics and time.monotonic() < deadline:
+            time.sleep(0.05)
+    found = gitruns.get_run(run.info.run_id).metrics
+    assert 0 < found["system/system_memory_usage_percentage"].last < 100
+    assert "system/cpu_utilization_percentage" in found
+
+
+def test_figures_images_tables_and_data(git_repo: Path) -> None:
+    np = pytest.importorskip("numpy")
+    pd = pytest.importorskip("pandas")
+    plt = pytest.importorskip("matplotlib.pyplot")
+    pytest.importorskip("PIL")
+    figure, axes = plt.subplots()
+    axes.plot([1, 2])
+    with gitruns.start_run() as run:
+        gitruns.log_figure(figure, "plot.png")
+        gitruns.log_image(np.zeros((4, 4, 3), dtype="uint8"), "black.png")
+        gitruns.log_image(np.ones((4, 4)), key="a/b", step=3)
+        gitruns.log_table({"a": [1, 2]}, "table.json")
+        gitruns.log_table(pd.DataFrame({"a": [3]}), "table.json")
+        described = gitruns.log_input(pd.DataFrame({"x": [1.0]}), context="training", name="frame")
+    plt.close(figure)
+    stored = Repo.open(git_repo).get_run(run.info.run_id)
+    paths = {artifact.path for artifact in stored.artifacts}
+    assert {"plot.png", "black.png", "table.json"} < paths
+    assert len([path for path in paths if path.startswith("images/")]) == 1
+    with Repo.open(git_repo).open_artifact(run.info.run_id, "table.json") as file:
+        assert json.load(file)["data"] == [[1], [2], [3]]
+    assert stored.inputs == (described,)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from gitruns.repo import LogPlace, RunLog
 
 
+CELLS_FILE = "notebook/cells.py"
+
+
 def log_folder(log: RunLog, folder: Path, artifact_path: str | None) -> None:
     """Keeps all files of a folder; raises `InvalidInputError` when it is none."""
     if not folder.is_dir():
@@ -120,3 +123,12 @@ def in_notebook() -> bool:
     """Returns whether this process is the kernel of a notebook."""
     kernel = sys.modules.get("ipykernel.kernelapp") or sys.modules.get("google.colab")
     return kernel is not None
+
+
+def keep_cells(log: RunLog) -> None:
+    """Keeps the cells that a notebook has executed so far: out of order or edited since, they are what ran."""
+    history: list[Any] = list(getattr(sys.modules.get("__main__"), "In", ()))
+    cells = [cell for cell in history if isinstance(cell, str) and cell.strip()]
+    if cells:
+        text = "".join(f"# In [{number}]\n{cell.rstrip()}\n\n" for number, cell in enumerate(cells, 1))
+        log_text(log, text, CELLS_FILE)

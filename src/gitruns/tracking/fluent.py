@@ -257,6 +257,8 @@ def _end(log: RunLog, ending: Ending) -> None:
     stop = _samplers.pop(log.run_id, None)
     if stop is not None:
         stop()
+    if contents.in_notebook() and log.owned_here:
+        contents.keep_cells(log)
     log.end(ending.status, exit_code=ending.exit_code, error=ending.error)
     _active.pop(log)
 
