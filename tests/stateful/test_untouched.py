@@ -80,9 +80,7 @@ ACTIONS = st.lists(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(actions=ACTIONS)
-def test_logging_and_reading_leave_the_users_state_alone(
-    actions: list[str], tmp_path_factory, monkeypatch
-) -> None:
+def test_logging_and_reading_leave_the_users_state_alone(actions: list[str], tmp_path_factory, monkeypatch) -> None:
     folder = dirty_repo(tmp_path_factory.mktemp("work") / "project")
     monkeypatch.chdir(folder)
     before = fingerprint(folder)
