@@ -80,7 +80,7 @@ class BaseBackend(ABC):
                         return found
             except ValueError as error:
                 raise corrupt_object(oid, str(error) or type(error).__name__) from error
-        raise object_missing(oid, shallow=self._paths.shallow, promisor=self._config.get("extensions.partialClone"))
+        raise object_missing(oid, shallow=self._paths.shallow, promisor=self._config.promisor())
 
     def write_object(self, kind: str, data: bytes) -> ObjectId:
         """Writes an object and returns its id; one that is here already only becomes younger in the eyes of gc."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from gitruns.gitstore.permissions import SharedMode, parse_shared_mode
 from gitruns.gitstore.program import GitProgram
 
+_TRUE = frozenset(("true", "yes", "on", "1"))
+
 
 class GitConfig:
     """The configuration of one repository, as it stood at the first question."""
@@ -19,15 +21,26 @@ class GitConfig:
 
         A key without a value is git's short form of `true`.
         """
-        if self._values is None:
-            self._values = _parse(self._git.run("config", "--list", "-z"))
-        return self._values.get(_folded(key))
+        return self._all().get(_folded(key))
+
+    def promisor(self) -> str | None:
+        """Returns the remote that has what a partial clone left out, None where the clone is whole."""
+        old_form = self.get("extensions.partialClone")
+        for key, value in self._all().items():
+            if key.startswith("remote.") and key.endswith(".promisor") and value.lower() in _TRUE:
+                return key.removeprefix("remote.").removesuffix(".promisor")
+        return old_form
 
     def shared_mode(self) -> SharedMode:
         """Returns how the modes of new files are widened."""
         if self._shared is None:
             self._shared = parse_shared_mode(self.get("core.sharedRepository"))
         return self._shared
+
+    def _all(self) -> dict[str, str]:
+        if self._values is None:
+            self._values = _parse(self._git.run("config", "--list", "-z"))
+        return self._values
 
 
 def _folded(key: str) -> str:

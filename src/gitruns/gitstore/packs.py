@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -39,7 +40,7 @@ def _write(folder: Path, objects: dict[ObjectId, tuple[str, bytes]], object_form
     folder.mkdir(exist_ok=True)
     temporary = folder / f"tmp_pack_{secrets.token_hex(6)}"
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=_read_only) as file:
             entries, checksum = write_pack_data(
                 file.write,
                 _records(objects),
@@ -50,7 +51,7 @@ def _write(folder: Path, objects: dict[ObjectId, tuple[str, bytes]], object_form
         # The name is of the sorted ids, as git named its packs: the same objects are the same pack.
         name = "pack-" + hashlib.new(object_format, "".join(sorted(objects)).encode()).hexdigest()
         index = folder / f"{temporary.name}.idx"
-        with index.open("xb") as file:
+        with open(index, "xb", opener=_read_only) as file:
             write_pack_index_v2(file, sorted((oid, place, crc) for oid, (place, crc) in entries.items()), checksum)
         _put_in_place(temporary, folder / f"{name}.pack", shared)
         _put_in_place(index, folder / f"{name}.idx", shared)
@@ -67,8 +68,11 @@ def _records(objects: dict[ObjectId, tuple[str, bytes]]) -> Iterator[UnpackedObj
         )
 
 
+def _read_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o444)
+
+
 def _put_in_place(temporary: Path, target: Path, shared: SharedMode) -> None:
-    temporary.chmod(0o444)
     shared.apply_to_file(temporary)
     sync_paths({temporary})
     temporary.rename(target)
