@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -324,3 +325,44 @@ def _cpu_seconds(command: list[str]) -> float:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     after = os.times()
     return after.children_user - before.children_user + after.children_system - before.children_system
+
+
+def test_a_long_history_is_drawn_from_what_the_tree_keeps(cli: Cli, empty_repo: Path) -> None:
+    repo = Repo.open(empty_repo)
+    log = start(repo, new_run_id(), "long-lark-1", minutes_ago=5)
+    for step in range(6000):
+        log.log_metric("loss", 1.0 / (step + 1), step, log.info.start_time_ms + step)
+    drawn_live = cli("list", width=80).out.splitlines()[1]
+    end(log, RunStatus.FINISHED, 60)
+    repo.close()
+    (part,) = Repo.open(empty_repo).get_run(log.run_id).parts
+    assert part.stored_as is not None
+    shutil.rmtree(empty_repo / ".git" / "gitruns" / "cache")
+    drawn = cli("list", width=80).out.splitlines()[1]
+    assert drawn_live.endswith("█▁▁▁▁▁▁▁")
+    assert "█" in drawn and "▁" in drawn
+    missing = cli("cat-run", "latest", "--points")
+    assert missing.code == 12
+    assert "are not on this machine" in missing.err
+
+
+def test_many_artifacts_are_counted_and_listed(cli: Cli, empty_repo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(700):
+        (folder / f"file-{number:04}-{'x' * 60}.txt").write_text(str(number))
+    repo = Repo.open(empty_repo)
+    log = start(repo, new_run_id(), "wide-wren-1", minutes_ago=5)
+    log.add_path(folder, "many")
+    end(log, RunStatus.FINISHED, 60)
+    repo.close()
+    assert cli("list", "--format", "{artifact_count}").out == "700\n"
+    shown = cli("show", width=80).out
+    assert "Artifacts (700 files, " in shown
+    assert "… and 680 more: git runs artifacts lists them" in shown
+    assert cli("show", "--all", width=80).out.count("many/file-") == 700
+    assert len(cli("artifacts", "ls", "-r", "latest").out.splitlines()) == 700
+    assert cli("artifacts", "latest").out == "many/\t\t\n"
+    shutil.rmtree(empty_repo / ".git" / "gitruns" / "cache")
+    assert cli("show").err.startswith("warning: cannot list the artifacts of run 'wide-wren-1': ")
+    assert cli("artifacts", "latest").code == 12

@@ -11,10 +11,11 @@ import click
 
 from gitruns.cli.output import Output
 from gitruns.cli.terminal import Terminal, find_terminal
-from gitruns.errors import GitRunsError, InvalidInputError
+from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from gitruns.capture import SnapshotRules
+    from gitruns.entities.artifact import Artifact
     from gitruns.entities.experiment import Experiment
     from gitruns.entities.ids import ExperimentId, ObjectId
     from gitruns.entities.run import Run
@@ -113,6 +114,14 @@ class App:
         """Returns the run that an id, a unique prefix of one, a name or `latest` means."""
         repo = self.open_repo()
         return repo.get_run(repo.resolve_run(text))
+
+    def artifacts_of(self, run: Run) -> tuple[Artifact, ...]:
+        """Returns the artifacts of a run; none, and a warning, when their list is not on this machine."""
+        try:
+            return self.open_repo().artifacts_of(run)
+        except NotFoundError as error:
+            self.out.talk(f"warning: cannot list the artifacts of run '{run.info.name}': {error}")
+            return ()
 
     def experiment(self, text: str) -> Experiment:
         """Returns the experiment that a name or an id means, deleted or not; a name goes first."""

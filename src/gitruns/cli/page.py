@@ -28,6 +28,7 @@ class PageFacts:
     """What the page needs beside the run."""
 
     experiment: str
+    artifacts: Sequence[Artifact]
     now_ms: int
     curve: Callable[[str], Sequence[Point]]
     source_subject: str | None
@@ -44,7 +45,7 @@ def run_page(run: Run, facts: PageFacts, terminal: Terminal) -> str:
         page.metrics(run),
         page.tags(run),
         page.inputs(run),
-        page.artifacts(run),
+        page.artifacts(),
         page.environment(run.environment),
     ]
     return "\n".join(block for block in blocks if block)
@@ -165,9 +166,8 @@ class _Page:
     def _curve(self, key: str, summary: MetricSummary) -> str:
         if summary.count < 2:
             return ""
-        points = sorted(self._facts.curve(key), key=lambda point: (point.step, point.time_ms))
         blocks = BLOCKS if self._terminal.unicode else ASCII_BLOCKS
-        return sparkline([point.value for point in points], _CURVE_WIDTH, blocks=blocks)
+        return sparkline([point.value for point in self._facts.curve(key)], _CURVE_WIDTH, blocks=blocks)
 
     def inputs(self, run: Run) -> str:
         columns = [
@@ -178,14 +178,13 @@ class _Page:
         ]
         return self._section("Data", columns, header=False)
 
-    def artifacts(self, run: Run) -> str:
-        shown = run.artifacts if self._facts.everything else run.artifacts[:_MAX_ARTIFACTS]
-        title = "Artifacts"
-        if run.artifacts:
-            total = size(sum(artifact.size_bytes for artifact in run.artifacts))
-            title = f"Artifacts ({_counted(len(run.artifacts), 'file')}, {total})"
+    def artifacts(self) -> str:
+        kept = self._facts.artifacts
+        shown = kept if self._facts.everything else kept[:_MAX_ARTIFACTS]
+        total = size(sum(artifact.size_bytes for artifact in kept))
+        title = f"Artifacts ({_counted(len(kept), 'file')}, {total})"
         return self._section(title, artifact_columns(shown), header=False) + self._more(
-            len(run.artifacts) - len(shown), "git runs artifacts lists them"
+            len(kept) - len(shown), "git runs artifacts lists them"
         )
 
     def environment(self, environment: Environment | None) -> str:

@@ -6,11 +6,11 @@ The keys are documented in docs/json.md and only grow.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from gitruns.cli.times import iso
-from gitruns.entities.artifact import Artifact
+from gitruns.entities.artifact import Artifact, Manifest
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.environment import Environment
 from gitruns.entities.experiment import Experiment
@@ -86,8 +86,8 @@ def run_record(run: Run, experiment_name: str | None, now_ms: int) -> dict[str, 
         "metrics": {key: _summary(summary) for key, summary in run.metrics.items()},
         "tags": dict(run.tags),
         "source": _source(info.source),
-        "artifact_count": len(run.artifacts),
-        "artifact_bytes": sum(artifact.size_bytes for artifact in run.artifacts),
+        "artifact_count": run.manifest.count if isinstance(run.manifest, Manifest) else len(run.artifacts),
+        "artifact_bytes": None if run.manifest else sum(artifact.size_bytes for artifact in run.artifacts),
         "commit": run.commit,
         "dropped": info.dropped,
         "writer": info.writer,
@@ -95,10 +95,10 @@ def run_record(run: Run, experiment_name: str | None, now_ms: int) -> dict[str, 
     }
 
 
-def run_details(run: Run) -> dict[str, Any]:
-    """Returns what is shown of one run beyond what a list shows of it."""
+def run_details(run: Run, artifacts: Iterable[Artifact]) -> dict[str, Any]:
+    """Returns what is shown of one run beyond what a list shows of it; `artifacts` are all that it has."""
     return {
-        "artifacts": [artifact_record(artifact) for artifact in run.artifacts],
+        "artifacts": [artifact_record(artifact) for artifact in artifacts],
         "inputs": [_input(data) for data in run.inputs],
         "environment": None if run.environment is None else _environment(run.environment),
     }

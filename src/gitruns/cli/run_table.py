@@ -151,10 +151,8 @@ def _metric_columns(
 def _curve(run: Run, key: str, facts: Facts, terminal: Terminal) -> str:
     if key not in run.metrics or run.metrics[key].count < 2:
         return ""
-    points = sorted(facts.curve(run, key), key=lambda point: (point.step, point.time_ms))
-    return sparkline(
-        [point.value for point in points], CURVE_WIDTH, blocks=BLOCKS if terminal.unicode else ASCII_BLOCKS
-    )
+    values = [point.value for point in facts.curve(run, key)]
+    return sparkline(values, CURVE_WIDTH, blocks=BLOCKS if terminal.unicode else ASCII_BLOCKS)
 
 
 def _param_columns(runs: Sequence[Run]) -> list[Column]:

@@ -31,7 +31,7 @@ def cat_run(app: App, run: str, metrics: tuple[str, ...], points: bool) -> None:
     repo = app.open_repo()
     if not points:
         experiment = app.experiment_names().get(found.info.experiment_id)
-        whole = run_record(found, experiment, app.now_ms) | run_details(found)
+        whole = run_record(found, experiment, app.now_ms) | run_details(found, app.artifacts_of(found))
         app.out.line(json_text(whole))
         return
     from gitruns.entities.history import encode_metric_key, encode_point

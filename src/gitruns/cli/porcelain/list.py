@@ -18,7 +18,6 @@ from gitruns.cli.template import Template, lookup, text_of
 
 if TYPE_CHECKING:
     from gitruns.entities.run import Lifecycle, Run
-    from gitruns.entities.values import Point
 
 STATUSES = ("running", "scheduled", "finished", "failed", "killed")
 if TYPE_CHECKING:  # click made it generic after 8.1
@@ -165,6 +164,7 @@ def _text(
 ) -> str:
     from gitruns.cli.run_table import Facts, run_columns
     from gitruns.cli.tables import Column, render, tab_separated
+    from gitruns.repo.curves import curve_points
 
     terminal = app.out.terminal
     if not as_table:
@@ -179,7 +179,7 @@ def _text(
     asked = list(metrics)
     if not asked and sort is not None and (key := sort.removeprefix("-")).startswith("metrics."):
         asked = [name for name in (key.removeprefix("metrics."),) if any(name in run.metrics for run in runs)]
-    facts = Facts(experiments=names, now_ms=app.now_ms, curve=lambda run, key: curve(app, run, key))
+    facts = Facts(experiments=names, now_ms=app.now_ms, curve=lambda run, key: curve_points(app.open_repo(), run, key))
     return render(run_columns(runs, facts, terminal, asked), terminal)
 
 
@@ -187,16 +187,6 @@ def _cell(record: Mapping[str, Any], field: str) -> str:
     from gitruns.cli.cells import printable
 
     return printable(text_of(lookup(record, field.strip())))
-
-
-def curve(app: App, run: Run, key: str) -> list[Point]:
-    """Returns the points of a metric, or none where they are not at hand: a list does not fail for a curve."""
-    from gitruns.errors import GitRunsError
-
-    try:
-        return app.open_repo().metric_history(run.info.id, key)
-    except GitRunsError:
-        return []
 
 
 COMMAND = list_runs

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from gitruns.cli.app import App, pass_app
 from gitruns.cli.arguments import RUN, form_of, output_options
 from gitruns.cli.commands import command
-from gitruns.cli.porcelain.list import curve
 from gitruns.cli.run_json import DETAIL_KEYS, RUN_KEYS, run_details, run_record
 from gitruns.cli.template import Template
+
+if TYPE_CHECKING:
+    from gitruns.entities.artifact import Artifact
+    from gitruns.entities.run import Run
 
 
 @command(
@@ -39,19 +43,27 @@ def show(app: App, runs: Sequence[str], everything: bool, as_json: bool, templat
     with app.out.paging():
         for place, run in enumerate(found):
             experiment = names.get(run.info.experiment_id)
-            if not form.for_people:
-                app.out.record(run_record(run, experiment, app.now_ms) | run_details(run), form)
-                continue
-            from gitruns.cli.page import PageFacts, run_page
+            artifacts = app.artifacts_of(run)
+            if form.for_people:
+                page = _page(app, run, artifacts, experiment or run.info.experiment_id, everything)
+                app.out.write(("\n" if place else "") + page)
+            else:
+                app.out.record(run_record(run, experiment, app.now_ms) | run_details(run, artifacts), form)
 
-            facts = PageFacts(
-                experiment=experiment or run.info.experiment_id,
-                now_ms=app.now_ms,
-                curve=lambda key, run=run: curve(app, run, key),  # type: ignore[misc]  # bound now, the loop goes on
-                source_subject=app.subject_of(run.info.source.base or run.info.source.commit),
-                everything=everything,
-            )
-            app.out.write(("\n" if place else "") + run_page(run, facts, app.out.terminal))
+
+def _page(app: App, run: Run, artifacts: Sequence[Artifact], experiment: str, everything: bool) -> str:
+    from gitruns.cli.page import PageFacts, run_page
+    from gitruns.repo.curves import curve_points
+
+    facts = PageFacts(
+        experiment=experiment,
+        artifacts=artifacts,
+        now_ms=app.now_ms,
+        curve=lambda key: curve_points(app.open_repo(), run, key),
+        source_subject=app.subject_of(run.info.source.base or run.info.source.commit),
+        everything=everything,
+    )
+    return run_page(run, facts, app.out.terminal)
 
 
 COMMAND = show
