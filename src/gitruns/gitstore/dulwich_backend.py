@@ -99,19 +99,18 @@ class DulwichBackend(BaseBackend):
 
     def _find_pack(self, oid: ObjectId) -> Pack | None:
         name = RawObjectID(bytes.fromhex(oid))
-        for fresh in (False, True):
-            if fresh:
-                self._scan()
-            for place, pack in enumerate(self._packs):
-                try:
-                    with _damage():
-                        found = name in pack
-                except PackFileDisappeared:
-                    continue
-                if found:
-                    if place:  # objects of one run are in one pack
-                        self._packs.insert(0, self._packs.pop(place))
-                    return pack
+        if self._pack_watch.changed():
+            self._scan()
+        for place, pack in enumerate(self._packs):
+            try:
+                with _damage():
+                    found = name in pack
+            except PackFileDisappeared:
+                continue
+            if found:
+                if place:  # objects of one run are in one pack
+                    self._packs.insert(0, self._packs.pop(place))
+                return pack
         return None
 
     def _scan(self) -> None:

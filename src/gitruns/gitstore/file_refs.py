@@ -75,8 +75,10 @@ class FileRefs:
                 lock.commit(new.encode() + b"\n", prepare=self._config.shared_mode().apply_to_file)
                 return
             # Packed first: a reader sees the old value until both are gone, never an older one from `packed-refs`.
-            self._packed.remove(name, self._make_folder)
-            with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            with (
+                self._packed.without(name, self._make_folder),
+                suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError),
+            ):
                 path.unlink()
 
     def read_head(self) -> tuple[str | None, ObjectId | None]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gitruns.entities.ids import ObjectId
@@ -46,22 +47,37 @@ class PackedRefs:
             for match in re.finditer(pattern, data, re.MULTILINE)
         }
 
-    def remove(self, name: str, make_folder: Callable[[Path], None]) -> None:
-        """Takes a ref out of the file, under the file's lock."""
-        if self.get_now(name) is None:
-            return
-        target = self.path.resolve()  # git lets it be a symbolic link
-        with LockFile(target, "'packed-refs'", make_folder) as lock:
-            self._stat = None
-            data = self._read()
-            pattern = rf"^[0-9a-f]{{{self._hex_length}}} {re.escape(name)}\n(?:\^[0-9a-f]+\n)?"
-            lock.commit(re.sub(pattern.encode(), b"", data, flags=re.MULTILINE), prepare=self._keep_mode)
-            self._stat = None
+    @contextmanager
+    def without(self, name: str, make_folder: Callable[[Path], None]) -> Iterator[None]:
+        """Takes a ref out of the file and keeps the file locked for the length of a block, in which the loose one goes.
 
-    def _keep_mode(self, lock: Path) -> None:
+        Without the lock a `git pack-refs` that has read the loose ref could put it back, also after it has gone.
+        """
+        target = self.path.resolve()  # git lets it be a symbolic link
+        with LockFile(target, "'packed-refs'", make_folder):
+            if self.get_now(name) is not None:
+                pattern = rf"^[0-9a-f]{{{self._hex_length}}} {re.escape(name)}\n(?:\^[0-9a-f]+\n)?"
+                self._replace(target, re.sub(pattern.encode(), b"", self._data, flags=re.MULTILINE))
+            yield
+
+    def _replace(self, target: Path, data: bytes) -> None:
+        """Writes the file anew under its lock, in git's own way: beside the lock, which stays."""
+        new = target.with_name(f"{target.name}.new")
+        try:
+            new.unlink(missing_ok=True)  # of somebody who has crashed, for the lock is ours
+            with new.open("xb") as file:
+                file.write(data)
+            self._keep_mode(new)
+            new.rename(target)
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
+        self._stat = None
+
+    def _keep_mode(self, new: Path) -> None:
         mode = self.path.stat().st_mode & 0o777
-        if lock.stat().st_mode & 0o777 != mode:
-            lock.chmod(mode)
+        if new.stat().st_mode & 0o777 != mode:
+            new.chmod(mode)
 
     def _find(self, data: bytes, name: str) -> ObjectId | None:
         place = data.find(b" " + name.encode(errors="surrogateescape") + b"\n", self._hex_length)

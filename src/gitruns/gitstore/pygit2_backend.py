@@ -24,9 +24,7 @@ class Pygit2Backend(BaseBackend):
 
     def __init__(self, paths: RepoPaths, refs: RefStore, config: GitConfig) -> None:
         super().__init__(paths, refs, config, "sha1")
-        self._packs = pygit2.Odb()
-        for place, folder in enumerate(self._folders):
-            self._packs.add_backend(pygit2.OdbBackendPack(str(folder)), len(self._folders) - place)
+        self._odb = pygit2.Odb()
         self._whole: pygit2.Odb | None = None
         self._repository: pygit2.Repository | None = None
 
@@ -45,11 +43,19 @@ class Pygit2Backend(BaseBackend):
         """Lets go of libgit2's open packs."""
         self._repository = None
         self._whole = None
-        self._packs = pygit2.Odb()
+        self._odb = pygit2.Odb()
+
+    def _packs(self) -> pygit2.Odb:
+        if self._pack_watch.changed():
+            self._whole = None
+            self._odb = pygit2.Odb()
+            for place, folder in enumerate(self._folders):
+                self._odb.add_backend(pygit2.OdbBackendPack(str(folder)), len(self._folders) - place)
+        return self._odb
 
     def _read_packed(self, oid: ObjectId) -> tuple[str, bytes] | None:
         try:
-            number, data = self._packs.read(oid)
+            number, data = self._packs().read(oid)
         except KeyError:
             return None
         except pygit2.GitError as error:
@@ -58,7 +64,7 @@ class Pygit2Backend(BaseBackend):
 
     def _packed_header(self, oid: ObjectId) -> tuple[str, int] | None:
         try:
-            number, size = self._packs.read_header(oid)
+            number, size = self._packs().read_header(oid)
         except KeyError:
             return None
         except pygit2.GitError as error:
@@ -66,10 +72,10 @@ class Pygit2Backend(BaseBackend):
         return _KINDS[number], size
 
     def _has_packed(self, oid: ObjectId) -> bool:
-        return bool(self._packs.exists(oid))
+        return bool(self._packs().exists(oid))
 
     def _freshen_packed(self, oid: ObjectId, kind: str, data: bytes) -> bool:
-        if not self._packs.exists(oid):
+        if not self._packs().exists(oid):
             return False
         if self._whole is None:
             self._whole = pygit2.Odb(str(self._objects))

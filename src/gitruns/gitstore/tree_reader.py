@@ -13,6 +13,7 @@ from gitruns.gitstore.trees import bad_tree, read_entries, walk_tree
 from gitruns.gitstore.yaml_text import MAX_FILE_BYTES
 
 MAX_COMMIT_BYTES = 1024 * 1024
+MAX_METADATA_FILES = 10_000
 _SHARED_BYTES = 64 * 1024
 _SHARED_COUNT = 256
 
@@ -87,7 +88,10 @@ class TreeView:
     def metadata(self, wanted: Callable[[str], bool]) -> tuple[dict[str, bytes], dict[str, int]]:
         """Returns the bytes of the `wanted` files by path, and the sizes of the points, which are not read."""
         files, sizes, total = {}, {}, 0
-        for path, oid in walk_tree(self._backend, self._tree, enter=lambda folder: folder != "artifacts/"):
+        entries = walk_tree(
+            self._backend, self._tree, enter=lambda folder: folder != "artifacts/", max_entries=MAX_METADATA_FILES
+        )
+        for path, oid in entries:
             if wanted(path):
                 files[path] = self._read_blob(path, oid)
                 total += len(files[path])

@@ -11,6 +11,8 @@ from gitruns.gitstore.backend import Backend
 from gitruns.gitstore.objects import FILE_MODE, FOLDER_MODE, TreeEntry, decode_tree, encode_tree
 
 MAX_ENTRIES = 200_000
+"""No run's tree has more files; most of them would be small texts among its artifacts."""
+
 MAX_DEPTH = 500
 MAX_TREE_BYTES = 16 * 1024 * 1024
 
@@ -69,11 +71,15 @@ def read_entries(backend: Backend, tree: ObjectId, where: str = "") -> list[Tree
 
 
 def walk_tree(
-    backend: Backend, tree: ObjectId, *, enter: Callable[[str], bool] = lambda folder: True
+    backend: Backend,
+    tree: ObjectId,
+    *,
+    enter: Callable[[str], bool] = lambda folder: True,
+    max_entries: int = MAX_ENTRIES,
 ) -> Iterator[tuple[str, ObjectId]]:
     """Yields path and id of each file below a tree; of folders only those that `enter` (given `path/`) says yes to.
 
-    Raises as `read_entries` does, and for more files or deeper folders than any run has.
+    Raises as `read_entries` does, and for more entries than `max_entries` or deeper folders than any run has.
     """
     waiting = [("", tree)]
     count = 0
@@ -82,7 +88,7 @@ def walk_tree(
         for entry in read_entries(backend, oid, where):
             path = _joined(where, entry)
             count += 1
-            if count > MAX_ENTRIES or path.count("/") > MAX_DEPTH:
+            if count > max_entries or path.count("/") > MAX_DEPTH:
                 raise bad_tree(path, "the tree has too many entries or is too deep")
             if not entry.is_folder:
                 yield path, entry.oid

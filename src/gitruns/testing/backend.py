@@ -157,7 +157,9 @@ class BackendContract:
         assert backend.read_object(lost)[1] == b"in a pack, then dropped"
         backend.update_ref("refs/runs-local/" + "b" * 32, None, lost)
         program(repository, "gc", "-q", "--prune=now")
+        assert not backend.has_object(lost)
         assert backend.write_object("blob", b"in a pack, then dropped") == lost
+        assert backend.has_object(lost)
         assert program(repository, "cat-file", "-t", lost) == "blob"
 
     def test_objects_of_an_alternate_are_here(
