@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,20 +111,50 @@ def test_a_newer_format_is_shown_and_not_changed(cli: Cli, runs_repo: Path) -> N
     assert "it is stored in format 2, this gitruns knows 1" in refused.err
 
 
-def test_a_read_only_repository_is_still_read(runs_repo: Path) -> None:
-    if os.getuid() == 0:
-        pytest.skip("root writes everywhere")
-    for place in (runs_repo, *runs_repo.rglob("*")):
-        if not place.is_symlink():
-            place.chmod(place.stat().st_mode & ~0o222)
-    try:
-        done = subprocess.run([*GIT_RUNS, "list"], capture_output=True, text=True, check=False)
-        assert (done.returncode, "bold-otter-12" in done.stdout) == (0, True)
-        assert subprocess.run([*GIT_RUNS, "tag", "latest", "a=b"], capture_output=True, check=False).returncode == 14
-    finally:
-        for place in (runs_repo, *runs_repo.rglob("*")):
-            if not place.is_symlink():
-                place.chmod(place.stat().st_mode | 0o200)
+# Root may write everywhere, so what runs as root gives that up once all is imported: the interpreter itself may lie
+# where nobody else can read.
+AS_NOBODY = """
+import fcntl, gzip, importlib, os, pkgutil, pwd, sys
+import gitruns, prettytable, pygit2, pygit2.enums
+for found in pkgutil.walk_packages(gitruns.__path__, "gitruns."):
+    if not found.name.startswith(("gitruns.testing", "gitruns.integrations")):
+        importlib.import_module(found.name)
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+from gitruns.cli.main import main
+code = main(sys.argv[1:])
+sys.stdout.flush()
+os._exit(code)
+"""
+
+
+def test_a_read_only_repository_is_still_read(runs_template: Path) -> None:
+    with tempfile.TemporaryDirectory() as place:  # not below pytest's own folder, which is closed to others
+        folder = Path(place) / "project"
+        shutil.copytree(runs_template, folder, symlinks=True)
+        Path(place).chmod(0o755)
+        for inside in (folder, *folder.rglob("*")):
+            if os.getuid() == 0:
+                os.chown(inside, 65534, 65534, follow_symlinks=False)
+            inside.chmod(inside.stat().st_mode & ~0o222)
+
+        def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-c", AS_NOBODY, *arguments]
+            return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+        try:
+            listed = call("list")
+            assert (listed.returncode, listed.stderr) == (0, "")
+            assert "bold-otter-12" in listed.stdout
+            refused = call("tag", "latest", "a=b")
+            assert refused.returncode == 14
+            assert refused.stderr.startswith("error: cannot write ")
+            assert "permission denied" in refused.stderr.lower()
+        finally:
+            for inside in (folder, *folder.rglob("*")):
+                inside.chmod(inside.stat().st_mode | 0o200)
 
 
 def test_errors_for_programs_are_json(cli: Cli, runs_repo: Path) -> None:
