@@ -424,7 +424,7 @@ class TestTrouble:
             assert caught.value.kind == "unreadable-file"
 
     def test_artifacts_can_be_kept_while_python_shuts_down(self, tmp_path: Path) -> None:
-        """Runs are sealed by atexit, when no thread can be started any more."""
+        """Runs are sealed by atexit, when much of Python is gone already: no thread can be started, for one."""
         path = big_file(tmp_path)
         program = (
             "import atexit, sys\n"

@@ -75,7 +75,9 @@ def test_a_killed_put_leaves_no_half_object(tmp_path: Path, kills: int) -> None:
         child = subprocess.Popen(python(PUT_FOREVER, cache.root, folder), stdout=subprocess.PIPE, text=True)
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        time.sleep(0.3 * number / kills)
+        while not list((cache.root / "tmp").glob("*/lock")):  # it is in the middle of a put
+            assert child.poll() is None
+        time.sleep(0.1 * number / kills)
         child.send_signal(signal.SIGKILL)
         acknowledged = child.stdout.read().split("\n")[:-1]
         child.wait()
@@ -141,7 +143,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 @pytest.mark.parametrize("after", [0, 5])
-def test_a_disk_that_fills_up_while_another_thread_writes(
+def test_a_disk_that_fills_up_on_the_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, after: int
 ) -> None:
     path = tmp_path / "big"

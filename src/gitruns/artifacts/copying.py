@@ -1,8 +1,9 @@
 """Bytes into a file of ours, hashed on the way, so that the digest is that of what was written.
 
-A clone (reflink) costs nothing and is hashed after. Otherwise what is read is hashed and written by two threads at
-once, with the disk already at work; the kernel's own copy is no quicker than that, and it hands over no bytes to
-hash, so a file that changes meanwhile would get a digest that is not its own.
+A clone (reflink) costs nothing and is hashed after. Otherwise each block that is read is written and hashed, while the
+disk already writes those before it. The kernel's own copy hands over no bytes to hash: the file would be read twice,
+and one that changes meanwhile would get a digest that is not its own. A second thread to write while this one hashes
+is quicker on an idle machine and half as quick on a busy one, where every block waits for two turns.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from gitruns.artifacts.durable import start_writeback
@@ -20,7 +19,6 @@ from gitruns.artifacts.source_file import BLOCK_BYTES, Block, SourceFile
 from gitruns.entities.ids import Digest
 
 _CLONE = 0x40049409  # FICLONE of linux/fs.h; the fcntl module has no name for it before Python 3.13
-_BLOCKS_AHEAD = 4
 
 
 def hash_source(source: SourceFile) -> Digest:
@@ -61,7 +59,7 @@ def copy_chunks(chunks: Iterable[bytes], target_fd: int) -> tuple[Digest, int]:
 
 
 def _blocks_of(chunks: Iterable[bytes]) -> Iterator[Block]:
-    """Joins small chunks, so that a block is worth handing to another thread."""
+    """Joins small chunks, so that a write is worth its call."""
     held = bytearray()
     offset = 0
     for chunk in chunks:
@@ -78,56 +76,23 @@ def _write_blocks(blocks: Iterable[Block], fd: int, *, sync_follows: bool) -> tu
     hasher = hashlib.sha256()
     size = 0
     is_hole = False
-    with _BackgroundWriter(fd, sync_follows=sync_follows) as writer:
-        for block in blocks:
-            if not block.is_hole:
-                writer.write(block)
-            hasher.update(block.content)
-            size = block.offset + len(block.content)
-            is_hole = block.is_hole
+    for block in blocks:
+        if not block.is_hole:
+            _write(fd, block, sync_follows=sync_follows)
+        hasher.update(block.content)
+        size = block.offset + len(block.content)
+        is_hole = block.is_hole
     if is_hole:  # a hole at the end was never written
         os.ftruncate(fd, size)
     return Digest(hasher.hexdigest()), size
 
 
-class _BackgroundWriter:
-    """Writes blocks on a thread of its own, a few behind; inline when there is no thread to be had."""
-
-    def __init__(self, fd: int, *, sync_follows: bool) -> None:
-        self._fd = fd
-        self._sync_follows = sync_follows
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="gitruns-copy")
-        self._waiting: deque[Future[None]] = deque()
-        self._inline = False
-
-    def __enter__(self) -> _BackgroundWriter:
-        return self
-
-    def write(self, block: Block) -> None:
-        """Takes a block; raises what writing an earlier one raised."""
-        while len(self._waiting) >= _BLOCKS_AHEAD:
-            self._waiting.popleft().result()
-        if not self._inline:
-            try:
-                self._waiting.append(self._pool.submit(self._write, block))
-                return
-            except RuntimeError:  # the interpreter is shutting down (artifacts sealed at exit), or out of threads
-                self._inline = True
-        self._write(block)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # Waits in any case: a block written after the caller closed the descriptor would go to another file.
-        self._pool.shutdown(wait=True, cancel_futures=kind is not None)
-        if kind is None:
-            for future in self._waiting:
-                future.result()
-
-    def _write(self, block: Block) -> None:
-        rest = memoryview(block.content)
-        offset = block.offset
-        while rest:
-            written = os.pwrite(self._fd, rest, offset)
-            offset += written
-            rest = rest[written:]
-        if self._sync_follows and len(block.content) >= BLOCK_BYTES:
-            start_writeback(self._fd, block.offset, len(block.content))
+def _write(fd: int, block: Block, *, sync_follows: bool) -> None:
+    rest = memoryview(block.content)
+    offset = block.offset
+    while rest:
+        written = os.pwrite(fd, rest, offset)
+        offset += written
+        rest = rest[written:]
+    if sync_follows and len(block.content) >= BLOCK_BYTES:
+        start_writeback(fd, block.offset, len(block.content))
