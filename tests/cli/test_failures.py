@@ -150,7 +150,6 @@ def test_a_read_only_repository_is_still_read(runs_template: Path) -> None:
             assert "bold-otter-12" in listed.stdout
             refused = call("tag", "latest", "a=b")
             assert refused.returncode == 14
-            assert refused.stderr.startswith("error: cannot write ")
             assert "permission denied" in refused.stderr.lower()
         finally:
             for inside in (folder, *folder.rglob("*")):
