@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitruns.cli.cells import number, param, printable
+from gitruns.cli.cells import columns_of, number, param, printable
 from gitruns.cli.sparkline import ASCII_BLOCKS, BLOCKS, sparkline
 from gitruns.cli.tables import Column
 from gitruns.cli.terminal import Terminal
@@ -24,6 +24,8 @@ WIDE = 120
 """From this many columns on, times are written out."""
 
 _MAX_EXTRA = 12
+_MAX_TITLE = 14
+_MAX_PARAM = 20
 _MISSING = "-"
 
 
@@ -136,7 +138,7 @@ def _metric_columns(
                 title=printable(key),
                 cells=cells,
                 rank=2 if place < asked else 4 if place == 0 else 9 + 2 * place,
-                least=max(map(len, cells)),
+                least=_readable(key, cells),
                 most=24,
                 right=True,
                 styles="metric" if place == 0 else None,
@@ -148,6 +150,11 @@ def _metric_columns(
     return columns
 
 
+def _readable(key: str, cells: Sequence[str]) -> int:
+    """The width below which numbers would be cut, which misleads, or their name would say little."""
+    return max(min(columns_of(printable(key)), _MAX_TITLE), *map(columns_of, cells))
+
+
 def _curve(run: Run, key: str, facts: Facts, terminal: Terminal) -> str:
     if key not in run.metrics or run.metrics[key].count < 2:
         return ""
@@ -156,17 +163,21 @@ def _curve(run: Run, key: str, facts: Facts, terminal: Terminal) -> str:
 
 
 def _param_columns(runs: Sequence[Run]) -> list[Column]:
-    return [
-        Column(
-            title=printable(key),
-            cells=[param(run.params[key]) if key in run.params else _MISSING for run in runs],
-            rank=8 + 2 * place,
-            least=6,
-            most=20,
-            right=all(_is_number(run.params.get(key, 0)) for run in runs),
+    columns = []
+    for place, key in enumerate(varied_params(runs)):
+        cells = [param(run.params[key]) if key in run.params else _MISSING for run in runs]
+        numbers = all(_is_number(run.params.get(key, 0)) for run in runs)
+        columns.append(
+            Column(
+                title=printable(key),
+                cells=cells,
+                rank=8 + 2 * place,
+                least=min(_readable(key, cells), _MAX_PARAM),
+                most=_MAX_PARAM,
+                right=numbers,
+            )
         )
-        for place, key in enumerate(varied_params(runs))
-    ]
+    return columns
 
 
 def _is_number(value: object) -> bool:
