@@ -71,7 +71,7 @@ def test_a_file_where_a_folder_should_be(store: GitStore) -> None:
     blob = store.backend.write_object("blob", b"x")
     assert "not a tree" in _refused(store, _commit(store, _tree(store, ("40000", b"metrics", blob))))
     folder = _tree(store)
-    assert "not a file" in _refused(store, _commit(store, _tree(store, ("100644", b"params.yaml", folder))))
+    assert "not a blob" in _refused(store, _commit(store, _tree(store, ("100644", b"params.yaml", folder))))
 
 
 def test_what_is_not_there(store: GitStore) -> None:
@@ -91,7 +91,7 @@ def test_what_is_no_commit(store: GitStore) -> None:
     with pytest.raises(CorruptDataError, match="it names no tree"):
         store.read_run(store.backend.write_object("commit", b"tree ../../x\n\n"))
     huge = store.backend.write_object("commit", b"tree " + tree.encode() + b"\n" + b"x" * 2_000_000)
-    with pytest.raises(CorruptDataError, match="2000046 bytes"):
+    with pytest.raises(CorruptDataError, match="a commit of 2000046 bytes"):
         store.read_run(huge)
 
 

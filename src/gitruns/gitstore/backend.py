@@ -46,8 +46,11 @@ class Backend(Protocol):
     name: str
     object_format: str
 
-    def read_object(self, oid: ObjectId) -> tuple[str, bytes]:
-        """Returns kind and content of an object."""
+    def read_object(self, oid: ObjectId, *, max_bytes: int | None = None) -> tuple[str, bytes]:
+        """Returns kind and content of an object.
+
+        Raises `CorruptDataError` (kind `too-large`) for one of more than `max_bytes`, before it reads the content.
+        """
 
     def object_header(self, oid: ObjectId) -> tuple[str, int]:
         """Returns kind and size of an object without reading its content."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from gitruns.entities.ids import ObjectId
+from gitruns.errors import CorruptDataError
 from gitruns.gitstore.alternates import object_folders
 from gitruns.gitstore.backend import RefStore
 from gitruns.gitstore.durability import sync_file_system, sync_paths
 from gitruns.gitstore.failures import object_missing
 from gitruns.gitstore.git_config import GitConfig
-from gitruns.gitstore.loose import LooseObjects
+from gitruns.gitstore.loose import LooseObjects, TooLargeError
 from gitruns.gitstore.objects import HEX_LENGTHS, corrupt_object, hash_object
 from gitruns.gitstore.pack_watch import PackWatch
 from gitruns.gitstore.paths import RepoPaths
@@ -57,12 +58,23 @@ class BaseBackend(ABC):
     def _freshen_packed(self, oid: ObjectId, kind: str, data: bytes) -> bool:
         """Makes the pack that holds an object young, so that a gc keeps it; returns whether there is one."""
 
-    def read_object(self, oid: ObjectId) -> tuple[str, bytes]:
+    def read_object(self, oid: ObjectId, *, max_bytes: int | None = None) -> tuple[str, bytes]:
         """Returns kind and content of an object; its content has been checked against its id."""
-        kind, data = self._found(oid, self._loose.read, self._read_packed)
+        kind, data = self._found(
+            oid, lambda oid: self._loose.read(oid, max_bytes), lambda oid: self._read_pack(oid, max_bytes)
+        )
         if hash_object(kind, data, self.object_format) != oid:
             raise corrupt_object(oid, "its content has another id")
         return kind, data
+
+    def _read_pack(self, oid: ObjectId, max_bytes: int | None) -> tuple[str, bytes] | None:
+        if max_bytes is not None:
+            header = self._packed_header(oid)
+            if header is None:
+                return None
+            if header[1] > max_bytes:
+                raise TooLargeError(*header)
+        return self._read_packed(oid)
 
     def object_header(self, oid: ObjectId) -> tuple[str, int]:
         """Returns kind and size of an object without reading its content."""
@@ -80,6 +92,10 @@ class BaseBackend(ABC):
                     found = look(oid)
                     if found is not None:
                         return found
+            except TooLargeError as error:
+                raise CorruptDataError(
+                    f"cannot read object '{oid}': {error}", kind="too-large", oid=oid, size=error.size
+                ) from error
             except ValueError as error:
                 raise corrupt_object(oid, str(error) or type(error).__name__) from error
         raise object_missing(oid, shallow=self._paths.shallow, promisor=self._config.promisor())

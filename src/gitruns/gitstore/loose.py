@@ -21,10 +21,19 @@ from gitruns.gitstore.git_config import GitConfig
 
 _HEAD_BYTES = 40
 _HEAD_FILE_BYTES = 256
+_FIRST_BYTES = 8192
 _KINDS = frozenset(("blob", "tree", "commit", "tag"))
 
 _COMPRESSION = 1
 """Run trees are small and short-lived as loose objects: gc packs them again with its own level."""
+
+
+class TooLargeError(ValueError):
+    """An object is larger than its reader takes."""
+
+    def __init__(self, kind: str, size: int) -> None:
+        super().__init__(f"it is a {kind} of {size} bytes")
+        self.size = size
 
 
 class LooseObjects:
@@ -33,21 +42,39 @@ class LooseObjects:
     def __init__(self, folders: Sequence[Path], config: GitConfig) -> None:
         self._root = folders[0]
         self._folders = folders
+        self._roots = [str(folder) for folder in folders]  # pathlib would take a third of the time of a small read
         self._config = config
 
-    def read(self, oid: ObjectId) -> tuple[str, bytes] | None:
-        """Returns kind and content of an object, None when it is not loose."""
-        path = self.find(oid)
-        return None if path is None else _read(path)
+    def read(self, oid: ObjectId, max_bytes: int | None = None) -> tuple[str, bytes] | None:
+        """Returns kind and content of an object, None when it is not loose.
+
+        Raises `TooLargeError` for more than `max_bytes`, before any of the content is inflated.
+        """
+        fd = self._open(oid)
+        if fd is None:
+            return None
+        try:
+            return _read(fd, max_bytes)
+        finally:
+            os.close(fd)
 
     def header(self, oid: ObjectId) -> tuple[str, int] | None:
         """Returns kind and size of an object without inflating its content, None when it is not loose."""
-        path = self.find(oid)
-        if path is None:
+        fd = self._open(oid)
+        if fd is None:
             return None
-        with path.open("rb") as file:
-            kind, size, _ = _parse_header(_inflate(zlib.decompressobj(), file.read(_HEAD_FILE_BYTES), _HEAD_BYTES))
+        try:
+            packed = os.read(fd, _HEAD_FILE_BYTES)
+        finally:
+            os.close(fd)
+        kind, size, _ = _parse_header(_inflate(zlib.decompressobj(), packed, _HEAD_BYTES))
         return kind, size
+
+    def _open(self, oid: ObjectId) -> int | None:
+        for root in self._roots:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return os.open(f"{root}/{oid[:2]}/{oid[2:]}", os.O_RDONLY | os.O_CLOEXEC)
+        return None
 
     def find(self, oid: ObjectId) -> Path | None:
         """Returns the file of an object, None when it is not loose."""
@@ -107,17 +134,29 @@ class LooseObjects:
             os.close(fd)
 
 
-def _read(path: Path) -> tuple[str, bytes]:
-    packed = path.read_bytes()
+def _read(fd: int, max_bytes: int | None) -> tuple[str, bytes]:
+    packed = os.read(fd, _FIRST_BYTES)
     inflater = zlib.decompressobj()
-    head = _inflate(inflater, packed, _HEAD_BYTES)
+    head = _inflate(inflater, packed, _FIRST_BYTES)
     kind, size, start = _parse_header(head)
-    # Who checked the size has believed the header: never inflate more than it says.
-    rest = max(size - (len(head) - start), 0)
-    data = head[start:] + _inflate(inflater, inflater.unconsumed_tail, rest + 1)
+    if max_bytes is not None and size > max_bytes:
+        raise TooLargeError(kind, size)
+    if len(head) - start < size:
+        packed = inflater.unconsumed_tail + _read_rest(fd, size)
+        # The header has been believed: never inflate more than it says.
+        head += _inflate(inflater, packed, size - (len(head) - start) + 1)
+    data = head[start:]
     if len(data) != size:
         raise ValueError("its length is not what its header says")
     return kind, data
+
+
+def _read_rest(fd: int, size: int) -> bytes:
+    chunks, left = [], size + size // 1000 + _FIRST_BYTES  # what cannot be compressed becomes only so much longer
+    while left > 0 and (chunk := os.read(fd, left)):
+        chunks.append(chunk)
+        left -= len(chunk)
+    return b"".join(chunks)
 
 
 def _inflate(inflater: zlib._Decompress, packed: bytes, length: int) -> bytes:

@@ -9,7 +9,7 @@ from gitruns.entities.ids import ObjectId
 from gitruns.errors import CorruptDataError
 from gitruns.gitstore.backend import Backend
 from gitruns.gitstore.objects import FOLDER_MODE, corrupt_object
-from gitruns.gitstore.trees import bad_tree, read_entries, walk_tree
+from gitruns.gitstore.trees import bad_tree, read_as, read_entries, walk_tree
 from gitruns.gitstore.yaml_text import MAX_FILE_BYTES
 
 MAX_COMMIT_BYTES = 1024 * 1024
@@ -42,10 +42,10 @@ class TreeReader:
 
     def read_commit(self, commit: ObjectId) -> bytes:
         """Returns the bytes of a commit object; raises `CorruptDataError` when it is none, or too large."""
-        kind, size = self._backend.object_header(commit)
-        if kind != "commit" or size > MAX_COMMIT_BYTES:
-            raise corrupt_object(commit, f"it is a {kind} of {size} bytes, not a commit")
-        return self._backend.read_object(commit)[1]
+        kind, data = self._backend.read_object(commit, max_bytes=MAX_COMMIT_BYTES)
+        if kind != "commit":
+            raise corrupt_object(commit, f"it is a {kind}, not a commit")
+        return data
 
     def _tree_of(self, commit: ObjectId) -> ObjectId:
         data = self.read_commit(commit)
@@ -58,8 +58,7 @@ class TreeReader:
         known = self._shared.get(oid)
         if known is not None:
             return known
-        check_blob(self._backend, path, oid)
-        data = self._backend.read_object(oid)[1]
+        data = read_as(self._backend, "blob", oid, path, MAX_FILE_BYTES)
         if len(data) <= _SHARED_BYTES:
             if len(self._shared) >= _SHARED_COUNT:
                 self._shared.pop(next(iter(self._shared)))
@@ -71,7 +70,7 @@ def check_blob(backend: Backend, path: str, oid: ObjectId) -> int:
     """Returns the size of a file; raises `CorruptDataError` when it is no blob or larger than any file of ours."""
     kind, size = backend.object_header(oid)
     if kind != "blob":
-        raise bad_tree(path, f"object '{oid}' is a {kind}, not a file")
+        raise bad_tree(path, f"object '{oid}' is a {kind}, not a blob")
     if size > MAX_FILE_BYTES:
         raise bad_tree(path, f"it has {size} bytes, at most {MAX_FILE_BYTES} are allowed")
     return size

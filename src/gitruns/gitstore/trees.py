@@ -60,14 +60,24 @@ def read_entries(backend: Backend, tree: ObjectId, where: str = "") -> list[Tree
     Raises `CorruptDataError` (kind `corrupt-object`, `bad-tree`) for anything else: symbolic links, programs,
     submodules, odd modes, names that git does not allow; `where` is the tree's path, for the message.
     """
-    kind, size = backend.object_header(tree)
-    if kind != "tree" or size > MAX_TREE_BYTES:
-        raise bad_tree(where or "/", f"object '{tree}' is a {kind} of {size} bytes, not a tree")
-    entries = decode_tree(backend.read_object(tree)[1], tree)
+    entries = decode_tree(read_as(backend, "tree", tree, where or "/", MAX_TREE_BYTES), tree)
     for entry in entries:
         if entry.mode not in (FILE_MODE, FOLDER_MODE):
             raise bad_tree(_joined(where, entry), f"its mode is {entry.mode:06o}, only files and folders are allowed")
     return entries
+
+
+def read_as(backend: Backend, wanted: str, oid: ObjectId, path: str, max_bytes: int) -> bytes:
+    """Returns the content of an object of a kind; raises `CorruptDataError` naming `path` for any other."""
+    try:
+        kind, data = backend.read_object(oid, max_bytes=max_bytes)
+    except CorruptDataError as error:
+        if error.kind != "too-large":
+            raise
+        raise bad_tree(path, f"it has {error.facts['size']} bytes, at most {max_bytes} are allowed") from error
+    if kind != wanted:
+        raise bad_tree(path, f"object '{oid}' is a {kind}, not a {wanted}")
+    return data
 
 
 def walk_tree(

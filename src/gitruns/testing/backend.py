@@ -87,6 +87,11 @@ class BackendContract:
         assert backend.object_header(oid) == ("blob", len(data))
         assert backend.read_object(oid) == ("blob", data)
         assert program(repository, "cat-file", "-s", oid) == str(len(data))
+        assert backend.read_object(oid, max_bytes=len(data)) == ("blob", data)
+        if data:
+            with pytest.raises(CorruptDataError, match=str(len(data))) as caught:
+                backend.read_object(oid, max_bytes=len(data) - 1)
+            assert caught.value.kind == "too-large"
 
     def test_writing_again_only_makes_it_younger(self, backend: Backend, repository: Path) -> None:
         oid = backend.write_object("blob", b"shared\n")
@@ -126,6 +131,8 @@ class BackendContract:
         for oid, text in zip(oids, texts, strict=True):
             assert backend.object_header(oid) == ("blob", len(text))
             assert backend.read_object(oid) == ("blob", text)
+            with pytest.raises(CorruptDataError, match=str(len(text))):
+                backend.read_object(oid, max_bytes=len(text) - 1)
         assert backend.object_header(top) == ("tree", len(tree))
 
     def test_an_object_in_a_pack_is_not_written_loose(
