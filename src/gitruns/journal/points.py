@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from gitruns.entities.history import MAX_CURVE_BYTES, encode_metric_key
 from gitruns.entities.ids import Digest
-from gitruns.entities.values import MetricSummary, Point, Summarizer
+from gitruns.entities.values import MetricSummary, Point
 from gitruns.journal.curve import thin_out
 from gitruns.journal.fold import PointsByMetric, add_points
 from gitruns.journal.lines import read_records
@@ -37,10 +37,14 @@ _CHUNK_OVERHEAD_BYTES = 48
 class PointSpool:
     """The sorted lines of a journal's points; a context manager that removes what it put on disk.
 
-    `digest` and `size_bytes` are of the lines as `chunks` yields them, `summaries` of each metric's points.
+    `digest` and `size_bytes` are of the lines as `chunks` yields them, `summaries` of each metric's points: those that
+    the reader of the same records has worked out already.
     """
 
-    def __init__(self, spill_dir: Path, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self, summaries: Mapping[str, MetricSummary], spill_dir: Path, memory_bytes: int = MEMORY_BYTES
+    ) -> None:
+        self.summaries = summaries
         self._spill_dir = spill_dir
         self._memory_bytes = memory_bytes
         self._columns: dict[str, str] = {}
@@ -48,21 +52,16 @@ class PointSpool:
         self._buffered_bytes = 0
         self._pieces: dict[str, array[int]] = {}
         self._file: BinaryIO | None = None
-        self._summarizers: dict[str, Summarizer] = {}
-        self.summaries: Mapping[str, MetricSummary] = {}
         self.size_bytes = 0
         self.digest = Digest(hashlib.sha256().hexdigest())
 
     def add(self, points: PointsByMetric) -> None:
         """Adds points of some metrics, later ones than those before."""
         for metric, some in points.items():
-            summarizer = self._summarizers.get(metric)
-            if summarizer is None:
-                summarizer = self._summarizers[metric] = Summarizer()
+            if metric not in self._columns:
                 self._columns[metric] = encode_metric_key(metric)
                 self._buffers[metric] = []
                 self._buffered_bytes += _METRIC_OVERHEAD_BYTES
-            summarizer.add_many(some)
             column = self._columns[metric]
             lines = "".join([f"{column}\t{step}\t{time_ms}\t{value!r}\n" for step, time_ms, value in some]).encode()
             self._buffers[metric].append(lines)
@@ -86,8 +85,7 @@ class PointSpool:
         self._buffered_bytes = 0
 
     def finish(self) -> None:
-        """Works out digest and summaries, after the last point."""
-        self.summaries = {key: self._summarizers[key].summary() for key in sorted(self._summarizers)}
+        """Works out the digest, after the last point."""
         digest = hashlib.sha256()
         for chunk in self.chunks():
             digest.update(chunk)
@@ -138,9 +136,10 @@ def spool_points(
     `live` says how far to read, all there is when None. More than `memory_bytes` of lines go to a nameless file in
     `spill_dir`.
     """
-    spool = PointSpool(spill_dir, memory_bytes)
+    live = JournalReader(run_dir).refresh() if live is None else live
+    spool = PointSpool(live.run.metrics, spill_dir, memory_bytes)
     try:
-        for records in _records(run_dir, JournalReader(run_dir).refresh() if live is None else live):
+        for records in _records(run_dir, live):
             points: PointsByMetric = {}
             for record in records:
                 _add_points(record, points)
