@@ -82,6 +82,7 @@ def test_an_unknown_command_names_the_nearest(cli: Cli) -> None:
 def test_formats_and_fields_that_are_none(cli: Cli, runs_repo: Path) -> None:
     assert cli("list", "--format", "{nme}").err.startswith("error: there is no field 'nme'\nhint: fields: artifact_")
     assert cli("list", "--sort", "nme").code == 2
+    assert cli("list", "--columns", "id,nme").err.startswith("error: there is no field 'nme'\n")
     assert cli("list", "--json", "--format", "{id}").code == 2
     assert cli("list", "-z").code == 2
 
@@ -162,6 +163,27 @@ def test_errors_for_programs_are_json(cli: Cli, runs_repo: Path) -> None:
     assert error["kind"] == "run-not-found"
     assert json.loads(cli("list", "--json", "--bad").err)["kind"] == "usage"
     assert not asks_for_json(["exec", "--", "tool", "--json"])
+
+
+def test_words_that_are_no_text_are_refused(cli: Cli, runs_repo: Path, tmp_path: Path) -> None:
+    broken = os.fsdecode(b"\xff")
+    for arguments in (
+        ["show", broken],
+        ["list", "-e", broken],
+        ["rename", "latest", broken],
+        ["tag", "latest", f"{broken}=1"],
+        ["note", "latest", "-m", broken],
+        ["experiments", "create", broken],
+        ["exec", "--name", broken, "--", "true"],
+        ["artifacts", "get", "latest", broken],
+        ["source", "latest", "--diff", broken],
+    ):
+        result = cli(*arguments)
+        assert result.code in (0, 2, 12), (arguments, result.err)
+        assert "bug" not in result.err
+    (tmp_path / "note").write_bytes(b"\xff")
+    assert cli("note", "latest", "-F", str(tmp_path / "note")).err.endswith("it is not UTF-8\n")
+    assert cli("exec", "-q", "--", "printf", broken).code == 0
 
 
 def test_a_bug_is_owned_up_to(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,4 +58,5 @@ def test_the_pager_is_gits() -> None:
     assert find_pager({"GIT_PAGER": ""}, core.get) is None
     assert find_pager({"PAGER": "most"}, {"pager.runs": "false"}.get) is None
     assert find_pager({"PATH": "/nowhere"}, {}.get) is None
+    assert find_pager({"GIT_PAGER": "more", "GIT_PAGER_IN_USE": "true"}, {}.get) is None, "git has started one"
     assert find_pager(path, {}.get) in ("less", None)

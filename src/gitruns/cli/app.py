@@ -84,8 +84,11 @@ class App:
     @cached_property
     def out(self) -> Output:
         """Where output goes."""
-        terminal = self._terminal or find_terminal(self.environ, self.read_config, self.colour)
-        return Output(terminal, self.environ, self.read_config, use_pager=self.use_pager)
+
+        def find() -> Terminal:
+            return self._terminal or find_terminal(self.environ, self.read_config, self.colour)
+
+        return Output(find, self.environ, self.read_config, use_pager=self.use_pager)
 
     # What git says
 
@@ -125,9 +128,11 @@ class App:
 
     def experiment(self, text: str) -> Experiment:
         """Returns the experiment that a name or an id means, deleted or not; a name goes first."""
+        from gitruns.entities import names
         from gitruns.entities.ids import ExperimentId
 
         repo = self.open_repo()
+        names.check_text("experiment name", text, names.MAX_NAME_LENGTH)
         found = repo.find_experiment(text)
         return found if found is not None else repo.get_experiment(ExperimentId(text))
 

@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TextIO
 
 from gitruns.cli.cells import printable
@@ -41,13 +42,23 @@ class Output:
     """Writes answers to stdout, through a pager where that is wanted, and talk to stderr."""
 
     def __init__(
-        self, terminal: Terminal, environ: Mapping[str, str], read_config: ReadConfig, *, use_pager: bool = True
+        self,
+        find_terminal: Callable[[], Terminal],
+        environ: Mapping[str, str],
+        read_config: ReadConfig,
+        *,
+        use_pager: bool = True,
     ) -> None:
-        self.terminal = terminal
+        self._find_terminal = find_terminal
         self._environ = environ
         self._read_config = read_config
         self._use_pager = use_pager
         self._pager: TextIO | None = None
+
+    @cached_property
+    def terminal(self) -> Terminal:
+        """What stdout is, found when something is shown to people: it takes a look into git's configuration."""
+        return self._find_terminal()
 
     def write(self, text: str) -> None:
         """Writes text as it is."""

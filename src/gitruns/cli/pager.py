@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
-from gitruns.cli.terminal import ReadConfig
+from gitruns.cli.terminal import ReadConfig, in_pager
 
 _SHELL_CHARACTERS = frozenset("|&;<>()$`\\\"' \t\n*?[#~=%")
 _DEFAULTS = {"LESS": "FRX", "LV": "-c"}  # git's: quit if it fits, show colours, leave the screen as it is
@@ -18,6 +18,8 @@ _DEFAULTS = {"LESS": "FRX", "LV": "-c"}  # git's: quit if it fits, show colours,
 
 def find_pager(environ: Mapping[str, str], read_config: ReadConfig) -> str | None:
     """Returns the command that git would page with: GIT_PAGER, core.pager, PAGER, less; None for no pager."""
+    if in_pager(environ):
+        return None
     if (read_config("pager.runs") or "").lower() in ("false", "no", "off", "0"):
         return None
     for candidate in (environ.get("GIT_PAGER"), read_config("core.pager"), environ.get("PAGER")):

@@ -49,17 +49,22 @@ class Terminal:
 
 def find_terminal(environ: Mapping[str, str], read_config: ReadConfig, colour: str | None = None) -> Terminal:
     """Returns the facts about standard output; `colour` is what `--color` said, if anything."""
-    is_tty = sys.stdout.isatty()
+    # A pager that git has started before us (`git -p runs list`) is a terminal in all but name.
+    is_tty = sys.stdout.isatty() or in_pager(environ)
     wanted = colour or ("never" if environ.get("NO_COLOR") else _configured_colour(read_config))
-    # A pager that git has started before us is a terminal in all but name.
-    shown = is_tty or environ.get("GIT_PAGER_IN_USE") in ("1", "true")
-    able = shown and environ.get("TERM", "dumb") != "dumb" and (is_tty or read_config("color.pager") != "false")
+    able = is_tty and environ.get("TERM", "dumb") != "dumb"
+    able = able and not (in_pager(environ) and read_config("color.pager") == "false")
     return Terminal(
         is_tty=is_tty,
         width=_width(environ),
         colour=wanted == "always" or (wanted == "auto" and able),
         unicode=can_unicode(sys.stdout.encoding),
     )
+
+
+def in_pager(environ: Mapping[str, str]) -> bool:
+    """Returns whether git has sent our output through a pager already."""
+    return environ.get("GIT_PAGER_IN_USE") in ("1", "true")
 
 
 def _configured_colour(read_config: ReadConfig) -> str:

@@ -15,6 +15,7 @@ from gitruns.cli.output import Form
 from gitruns.cli.run_json import RUN_KEYS, run_record
 from gitruns.cli.sorting import sorted_by
 from gitruns.cli.template import Template, lookup, text_of
+from gitruns.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from gitruns.entities.run import Lifecycle, Run
@@ -100,6 +101,7 @@ def list_runs(
     duration in milliseconds; --columns chooses others.
     """
     form = form_of(as_json, template, zero)
+    fields = [] if columns is None else _fields(columns)
     runs = _chosen(app, experiments, statuses, _lifecycle(everything, deleted))
     names = app.experiment_names()
     records: dict[str, dict[str, Any]] = {}
@@ -119,7 +121,17 @@ def list_runs(
     else:
         as_table = app.out.terminal.is_tty if table is None else table
         with app.out.paging():
-            app.out.write(_text(app, runs, [record(run) for run in runs], names, metrics, sort, columns, as_table))
+            app.out.write(_text(app, runs, [record(run) for run in runs], names, metrics, sort, fields, as_table))
+
+
+def _fields(columns: str) -> list[str]:
+    fields = [field.strip() for field in columns.split(",")]
+    for field in fields:
+        if field.split(".")[0] not in RUN_KEYS:
+            raise InvalidInputError(
+                f"there is no field '{field}'", kind="bad-format", hint="fields: " + " ".join(sorted(RUN_KEYS))
+            )
+    return fields
 
 
 def _chosen(
@@ -159,7 +171,7 @@ def _text(
     names: Mapping[Any, str],
     metrics: Sequence[str],
     sort: str | None,
-    columns: str | None,
+    fields: Sequence[str],
     as_table: bool,
 ) -> str:
     from gitruns.cli.run_table import Facts, run_columns
@@ -168,12 +180,12 @@ def _text(
 
     terminal = app.out.terminal
     if not as_table:
-        fields = columns.split(",") if columns else [*PIPE_FIELDS, *(f"metrics.{key}" for key in metrics)]
-        return tab_separated([[_cell(record, field) for field in fields] for record in records])
-    if columns:
+        shown = fields or [*PIPE_FIELDS, *(f"metrics.{key}" for key in metrics)]
+        return tab_separated([[_cell(record, field) for field in shown] for record in records])
+    if fields:
         chosen = [
             Column(title=field, cells=[_cell(record, field) for record in records], rank=place, least=8)
-            for place, field in enumerate(columns.split(","))
+            for place, field in enumerate(fields)
         ]
         return render(chosen, terminal)
     asked = list(metrics)
@@ -186,7 +198,7 @@ def _text(
 def _cell(record: Mapping[str, Any], field: str) -> str:
     from gitruns.cli.cells import printable
 
-    return printable(text_of(lookup(record, field.strip())))
+    return printable(text_of(lookup(record, field)))
 
 
 COMMAND = list_runs

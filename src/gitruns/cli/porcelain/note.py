@@ -45,7 +45,7 @@ def note(app: App, run: str, paragraphs: Sequence[str], file: TextIO | None, in_
     if sum((bool(paragraphs), file is not None, in_editor, delete)) > 1:
         raise InvalidInputError("use one of -m, -F, -e and -d", kind="usage")
     found = app.run(run)
-    text = "\n\n".join(paragraphs) if paragraphs else file.read() if file is not None else None
+    text = "\n\n".join(paragraphs) if paragraphs else _text_of(file) if file is not None else None
     if in_editor:
         text = _edited(app, found.note, found.info.name)
         if text is None:
@@ -60,6 +60,13 @@ def note(app: App, run: str, paragraphs: Sequence[str], file: TextIO | None, in_
             edit.delete_tag(NOTE_TAG)
         else:
             edit.set_tag(NOTE_TAG, (text or "").strip("\n"))
+
+
+def _text_of(file: TextIO) -> str:
+    try:
+        return file.read()
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"cannot read '{file.name}': it is not UTF-8", kind="not-utf-8") from error
 
 
 def _edited(app: App, before: str, name: str) -> str | None:
