@@ -139,7 +139,7 @@ class BaseBackend(ABC):
 
     def sync(self, objects: Collection[ObjectId], refs: Collection[str]) -> None:
         """Makes written objects and moved refs durable, objects first; packs are so since they were written."""
-        sync_paths({path for oid in objects if (path := self._loose.path(oid)).is_file()})
+        sync_paths({path for oid in objects if (path := self._loose.path(oid)).is_file()}, self._objects)
         self._refs.sync_refs(refs)
 
     def sync_all(self) -> None:

@@ -101,7 +101,8 @@ class DulwichBackend(BaseBackend):
         name = RawObjectID(bytes.fromhex(oid))
         if self._pack_watch.changed():
             self._scan()
-        for place, pack in enumerate(self._packs):
+        packs = self._packs
+        for place, pack in enumerate(packs):
             try:
                 with _damage():
                     found = name in pack
@@ -109,7 +110,7 @@ class DulwichBackend(BaseBackend):
                 continue
             if found:
                 if place:  # objects of one run are in one pack
-                    self._packs.insert(0, self._packs.pop(place))
+                    self._packs = [pack, *packs[:place], *packs[place + 1 :]]
                 return pack
         return None
 

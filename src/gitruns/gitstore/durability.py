@@ -14,12 +14,15 @@ MANY = 64
 """Above so many files one `syncfs` is quicker than an `fsync` each."""
 
 
-def sync_paths(paths: Collection[Path]) -> None:
-    """Makes the content and the names of files durable; one that has gone meanwhile needs nothing."""
-    folders = {path.parent for path in paths}
+def sync_paths(paths: Collection[Path], root: Path) -> None:
+    """Makes the content and the names of files below `root` durable; one that has gone meanwhile needs nothing.
+
+    The folders between may be new too, so each name down from `root` is synced in the folder that holds it.
+    """
     if len(paths) > MANY:
-        sync_file_system(next(iter(folders)))
+        sync_file_system(root)
         return
+    folders = {folder for path in paths for folder in path.parents if folder.is_relative_to(root)}
     for path in sorted(paths):
         with suppress(FileNotFoundError):
             _fsync(path)

@@ -96,7 +96,9 @@ class FileRefs:
         """Makes the named refs durable, `packed-refs` too where one of them is only there."""
         paths = {self._root / name for name in names}
         loose = {path for path in paths if path.is_file()}
-        sync_paths(loose if loose == paths else loose | {self._packed.path})
+        sync_paths(loose, self._root / "refs")
+        if loose != paths and self._packed.path.is_file():
+            sync_paths({self._packed.path}, self._root)
 
     def _read_under_lock(self, name: str, path: Path) -> ObjectId | None:
         """Returns the value from the disk, not from what is remembered of it."""

@@ -26,8 +26,8 @@ class PackedRefs:
         self.path = path
         self._line = rf"^([0-9a-f]{{{hex_length}}}) (%s[^\n]*)$"
         self._hex_length = hex_length
-        self._stat: tuple[int, ...] | None = None
-        self._data = b""
+        # Stat and bytes together: threads may read at once, and none may pair the one with the other's.
+        self._known: tuple[tuple[int, ...] | None, bytes] = (None, b"")
 
     def get(self, name: str) -> ObjectId | None:
         """Returns what the file says a ref holds, None when it says nothing."""
@@ -35,8 +35,7 @@ class PackedRefs:
 
     def get_now(self, name: str) -> ObjectId | None:
         """Returns the same, read from the disk whatever the stat says."""
-        self._stat = None
-        return self.get(name)
+        return self._find(self._read(anew=True), name)
 
     def below(self, prefix: str) -> dict[str, ObjectId]:
         """Returns the refs whose names begin with `prefix`."""
@@ -55,9 +54,10 @@ class PackedRefs:
         """
         target = self.path.resolve()  # git lets it be a symbolic link
         with LockFile(target, "'packed-refs'", make_folder):
-            if self.get_now(name) is not None:
+            data = self._read(anew=True)
+            if self._find(data, name) is not None:
                 pattern = rf"^[0-9a-f]{{{self._hex_length}}} {re.escape(name)}\n(?:\^[0-9a-f]+\n)?"
-                self._replace(target, re.sub(pattern.encode(), b"", self._data, flags=re.MULTILINE))
+                self._replace(target, re.sub(pattern.encode(), b"", data, flags=re.MULTILINE))
             yield
 
     def _replace(self, target: Path, data: bytes) -> None:
@@ -72,7 +72,6 @@ class PackedRefs:
         except BaseException:
             new.unlink(missing_ok=True)
             raise
-        self._stat = None
 
     def _keep_mode(self, new: Path) -> None:
         mode = self.path.stat().st_mode & 0o777
@@ -86,15 +85,16 @@ class PackedRefs:
         text = data[place - self._hex_length : place]
         return ObjectId(text.decode()) if re.fullmatch(rb"[0-9a-f]+", text) else None
 
-    def _read(self) -> bytes:
+    def _read(self, *, anew: bool = False) -> bytes:
         try:
             with self.path.open("rb") as file:
                 found = os.fstat(file.fileno())
                 key = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-                if key != self._stat:
-                    self._data = file.read()
+                known, data = self._known
+                if anew or key != known:
+                    data = file.read()
                     # Within the clock's grain a rewrite may leave inode, size and times equal.
-                    self._stat = key if time.time_ns() - found.st_ctime_ns > _RACY_NS else None
+                    self._known = (key if time.time_ns() - found.st_ctime_ns > _RACY_NS else None, data)
+                return data
         except FileNotFoundError:
-            self._data, self._stat = b"", None
-        return self._data
+            return b""

@@ -74,6 +74,6 @@ def _read_only(path: str, flags: int) -> int:
 
 def _put_in_place(temporary: Path, target: Path, shared: SharedMode) -> None:
     shared.apply_to_file(temporary)
-    sync_paths({temporary})
+    sync_paths({temporary}, temporary.parent)
     temporary.rename(target)
-    sync_paths({target})
+    sync_paths({target}, target.parent.parent)

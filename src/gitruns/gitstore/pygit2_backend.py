@@ -48,9 +48,10 @@ class Pygit2Backend(BaseBackend):
     def _packs(self) -> pygit2.Odb:
         if self._pack_watch.changed():
             self._whole = None
-            self._odb = pygit2.Odb()
+            odb = pygit2.Odb()
             for place, folder in enumerate(self._folders):
-                self._odb.add_backend(pygit2.OdbBackendPack(str(folder)), len(self._folders) - place)
+                odb.add_backend(pygit2.OdbBackendPack(str(folder)), len(self._folders) - place)
+            self._odb = odb  # only now: another thread may be reading
         return self._odb
 
     def _read_packed(self, oid: ObjectId) -> tuple[str, bytes] | None:
@@ -77,7 +78,7 @@ class Pygit2Backend(BaseBackend):
     def _freshen_packed(self, oid: ObjectId, kind: str, data: bytes) -> bool:
         if not self._packs().exists(oid):
             return False
-        if self._whole is None:
-            self._whole = pygit2.Odb(str(self._objects))
-        self._whole.write(_NUMBERS[kind], data)  # touches the pack; should that be gone by now, it writes the object
+        whole = self._whole or pygit2.Odb(str(self._objects))
+        self._whole = whole
+        whole.write(_NUMBERS[kind], data)  # touches the pack; should that be gone by now, it writes the object
         return True
