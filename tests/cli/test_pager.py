@@ -55,11 +55,11 @@ def test_init_asks_on_a_terminal(runs_repo: Path) -> None:
     before = (runs_repo / ".git" / "config").read_bytes()
     run_git(runs_repo, "remote", "add", "origin", "https://example.org/x.git")
     with_remote = (runs_repo / ".git" / "config").read_bytes()
-    code, seen = run_on_terminal([*GIT_RUNS, "init"], runs_repo, keys=b"n\nn\n", until=b"[y/N]")
+    code, seen = run_on_terminal([*GIT_RUNS, "init"], runs_repo, keys=b"n\nn\n", until=b"[Y/n]")
     assert code == 0
     assert b"nothing was set" in seen
     assert (runs_repo / ".git" / "config").read_bytes() == with_remote
-    code, seen = run_on_terminal([*GIT_RUNS, "init"], runs_repo, keys=b"y\n\n", until=b"[y/N]")
+    code, seen = run_on_terminal([*GIT_RUNS, "init"], runs_repo, keys=b"\ny\n", until=b"[Y/n]")
     assert b"alias.lga" in seen
     config = (runs_repo / ".git" / "config").read_text()
     assert "refs/runs-remotes" in config and "lga" in config

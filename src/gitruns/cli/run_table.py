@@ -85,7 +85,10 @@ def _dullness(key: str) -> int:
 
 
 def varied_params(runs: Sequence[Run]) -> list[str]:
-    """Returns the params whose values are not the same in all of these runs, those that most runs have first."""
+    """Returns the params that are not the same in all of these runs.
+
+    Those with different values stand before those that some runs only lack, then those that most runs have.
+    """
     having: Counter[str] = Counter()
     texts: dict[str, set[str]] = {}
     for run in runs:
@@ -93,7 +96,7 @@ def varied_params(runs: Sequence[Run]) -> list[str]:
         for key, value in run.params.items():
             texts.setdefault(key, set()).add(param_text(value))
     varied = [key for key in having if len(texts[key]) > 1 or having[key] < len(runs)]
-    return sorted(varied, key=lambda key: (-having[key], key))[:_MAX_EXTRA]
+    return sorted(varied, key=lambda key: (len(texts[key]) == 1, -having[key], key))[:_MAX_EXTRA]
 
 
 def _name(run: Run) -> str:

@@ -45,16 +45,15 @@ def init(app: App, alias: str | None, yes: bool, dry_run: bool) -> None:
     for note in plan.notes:
         app.out.talk(f"note: {note}")
     asks = not yes and not dry_run and sys.stdin.isatty() and sys.stderr.isatty()
+    if asks and settings and not click.confirm("Set this?", default=True, err=True):
+        settings = []
     if asks and alias is None and _wants_alias(app):
-        offered = setup.plan_setup(repo, alias=_OFFERED_ALIAS).settings[len(settings) :]
+        offered = setup.plan_setup(repo, alias=_OFFERED_ALIAS).settings[len(plan.settings) :]
         _print(app, offered)
         settings += offered
-    if asks and settings and not click.confirm("Set this?", default=True, err=True):
-        app.out.talk("nothing was set")
-        return
     if settings and not dry_run:
         setup.set_up(repo, settings)
-    _sum_up(app, settings, dry_run)
+    _sum_up(app, settings, dry_run=dry_run, refused=bool(plan.settings))
 
 
 def _print(app: App, settings: Sequence[Setting]) -> None:
@@ -76,13 +75,13 @@ def _wants_alias(app: App) -> bool:
     return click.confirm(question, default=False, err=True)
 
 
-def _sum_up(app: App, settings: Sequence[Setting], dry_run: bool) -> None:
+def _sum_up(app: App, settings: Sequence[Setting], *, dry_run: bool, refused: bool) -> None:
     if dry_run:
         app.out.talk("nothing was set: --dry-run")
     elif settings:
         app.out.talk("set in .git/config; git runs deinit takes it back")
     else:
-        app.out.talk("nothing to set")
+        app.out.talk("nothing was set" if refused else "nothing to set")
 
 
 COMMAND = init
