@@ -61,21 +61,19 @@ def left(path: bytes, reason: str, size: int | None = None) -> LeftOut:
 def _choose_tracked(
     choice: Choice, change: TrackedChange, root: bytes, rules: SnapshotRules, read_blob: ReadBlob
 ) -> None:
-    absent = (0, "0" * len(change.head_oid), change.path)
     if change.deleted:
-        choice.restore.append(absent)
+        choice.restore.append(change.as_absent)
         return
     if change.is_submodule:
         choice.take.append(change.path)
         if "M" in change.submodule or "U" in change.submodule[1:]:
             choice.left_out.append(left(change.path, "submodule-changes"))
         return
-    as_in_head = (change.head_mode, change.head_oid, change.path) if change.head_mode else absent
     reason, size = _why_not_tracked(change, root, rules, read_blob)
     if reason is None:
         choice.take.append(change.path)
         return
-    choice.restore.append(absent if reason == "special" else as_in_head)
+    choice.restore.append(change.as_absent if reason == "special" else change.as_in_head)
     choice.left_out.append(left(change.path, reason, size))
 
 

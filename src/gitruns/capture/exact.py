@@ -10,7 +10,7 @@ from __future__ import annotations
 import filecmp
 import hashlib
 import os
-import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -25,6 +25,9 @@ _KEY_BYTES = 8
 _REGULAR_FILES = (0o100644, 0o100755)
 _ARGUMENTS = 500
 """Paths of one command line."""
+
+_LARGEST_TO_FILTER = 1 << 20
+"""A filter's program is started once a file; what it makes of a larger one is not tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,35 +104,33 @@ class ExactFiles:
     def _check_filters(
         self, index: PrivateIndex, entries: Sequence[IndexEntry]
     ) -> tuple[list[IndexEntry], list[IndexEntry]]:
-        """The files that a filter strips, and those that no filter touches.
-
-        A filter that has a way out as well (LFS) is trusted with it: to try it could mean a download.
-        """
+        """The files that do not come back through their filter, and those that no filter touches."""
         if not self._conversions.filters or not entries:
             return [], list(entries)
         drivers = _filters_of(index, entries)
-        one_way = {driver for driver in set(drivers.values()) if _is_one_way(index, driver)}
         free = [entry for entry in entries if entry.path not in drivers]
-        stripped = [entry for entry in entries if drivers.get(entry.path) in one_way]
-        own = _raw_blob_ids(index, [entry.path for entry in stripped], "--no-filters")
-        return [entry for entry, oid in zip(stripped, own, strict=True) if oid != entry.oid.hex()], free
+        largest = {driver: _largest_to_try(index, driver) for driver in set(drivers.values())}
+        tried = [entry for entry in entries if entry.path in drivers and entry.size <= largest[drivers[entry.path]]]
+        return _not_given_back(index, tried), free
 
     def _check_text(self, index: PrivateIndex, entries: Sequence[IndexEntry]) -> list[IndexEntry]:
         """The files that git would write otherwise than they stand."""
-        suspects = list(entries)
-        if not self._conversions.grows:
-            # Nothing grows on the way out, so a blob as long as its file went through unchanged.
-            sizes = _blob_sizes(index, [entry.oid.hex() for entry in suspects])
-            suspects = [entry for entry, size in zip(suspects, sizes, strict=True) if size & 0xFFFFFFFF != entry.size]
-        if not suspects:
-            return []
-        folder = Path(tempfile.mkdtemp(dir=self._path.parent, prefix="tmp-"))
-        try:
-            paths = b"".join(entry.path + b"\0" for entry in suspects)
-            index.run("checkout-index", "--quiet", "--force", f"--prefix={folder}/", "-z", "--stdin", input=paths)
-            return [entry for entry in suspects if not _same_bytes(index.work_tree, folder, entry.path)]
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        if self._conversions.grows:
+            return _not_given_back(index, entries)
+        # Nothing grows on the way out, so a blob as long as its file went through unchanged.
+        sizes = _blob_sizes(index, [entry.oid.hex() for entry in entries])
+        odd = [entry for entry, size in zip(entries, sizes, strict=True) if size & 0xFFFFFFFF != entry.size]
+        return _not_given_back(index, odd)
+
+
+def _not_given_back(index: PrivateIndex, entries: Sequence[IndexEntry]) -> list[IndexEntry]:
+    """Lets git write the files as a restore would, and returns those that come out otherwise than they stand."""
+    if not entries:
+        return []
+    with tempfile.TemporaryDirectory(dir=index.path.parent) as folder:
+        paths = b"".join(entry.path + b"\0" for entry in entries)
+        index.run("checkout-index", "--quiet", "--force", f"--prefix={folder}/", "-z", "--stdin", input=paths)
+        return [entry for entry in entries if not _same_bytes(index.work_tree, Path(folder), entry.path)]
 
 
 def write_raw(index: PrivateIndex, entries: Sequence[IndexEntry]) -> None:
@@ -169,11 +170,15 @@ def _filters_of(index: PrivateIndex, entries: Sequence[IndexEntry]) -> dict[byte
     return {path: value.decode() for path, value in rows if value not in (b"unspecified", b"unset", b"set", b"")}
 
 
-def _is_one_way(index: PrivateIndex, driver: str) -> bool:
+def _largest_to_try(index: PrivateIndex, driver: str) -> int:
+    """The size up to which a filter's way out is tried; above, or where it may mean a download (LFS), it is trusted."""
+
     def setting(name: str) -> str:
         return index.git.run("config", "--get", f"filter.{driver}.{name}", ok=(0, 1)).decode().strip()
 
-    return not setting("process") and setting("smudge") in ("", "cat") and bool(setting("clean"))
+    if setting("process"):
+        return -1
+    return _LARGEST_TO_FILTER if setting("smudge") not in ("", "cat") else sys.maxsize
 
 
 def _same_bytes(one: Path, other: Path, path: bytes) -> bool:

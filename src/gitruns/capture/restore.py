@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from gitruns.artifacts.paths import safe_join
 from gitruns.capture.index_file import GITLINK_MODE, IndexEntry, IndexReader
+from gitruns.capture.look import Look, read_head_facts
+from gitruns.capture.message import parse_message
 from gitruns.capture.rules import SnapshotRules
-from gitruns.capture.snapshot import Look, parse_message, read_head_facts
 from gitruns.capture.workspace import Workspace
 from gitruns.entities.ids import ObjectId
 from gitruns.entities.source import LeftOut, Source
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from gitruns.gitstore import GitStore
 
 _SUBMODULE_DEPTH = 8
+
+_AUTOCRLF = ("true", "input", "false", "yes", "no", "on", "off", "1", "0")
+_EOL = ("lf", "crlf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +47,18 @@ class Restored:
     missing_submodules: tuple[str, ...] = ()
 
 
-def restore_source(store: GitStore, source: Source, target: Path, *, overwrite: bool = False) -> Restored:
+def restore_source(
+    store: GitStore,
+    source: Source,
+    target: Path,
+    *,
+    overwrite: bool = False,
+    environ: Mapping[str, str] | None = None,
+) -> Restored:
     """Writes the source into a folder, byte for byte as it was; the folder is made when it is not there.
 
     A folder that holds anything is refused unless `overwrite`; then files of the source replace those in their way
-    and all others stay. The repository's index and work tree are not touched.
+    and all others stay. The repository's index and work tree are not touched. `environ` None is the process's own.
     Raises `NotFoundError` (kind `no-source`, `object-missing`), `InvalidInputError` (kind `target-not-empty`,
     `target-is-work-tree`, `not-a-folder`).
     """
@@ -58,7 +69,9 @@ def restore_source(store: GitStore, source: Source, target: Path, *, overwrite: 
         entries = _check_out(store.git, commit, place, Path(folder) / "index", settings, overwrite=overwrite)
         raw = parse_message(_message(store, commit))
         _write_raw(store, place, raw, {entry.path: entry for entry in entries})
-        missing = _restore_submodules(store, place, entries, settings, Path(folder))
+        submodules = _Submodules(os.environ if environ is None else environ, settings, Path(folder))
+        homes = [store.paths.work_tree] if store.paths.work_tree else []
+        missing = submodules.restore(homes, place, entries)
     return Restored(
         commit=commit,
         target=place,
@@ -114,10 +127,11 @@ def _prepared(store: GitStore, target: Path, *, overwrite: bool) -> Path:
 
 def _line_ends(source: Source) -> tuple[str, ...]:
     """The run's settings in place of ours, so that the same bytes come out on every machine."""
+    autocrlf, eol = (source.autocrlf or "").lower(), (source.eol or "").lower()
     return (
-        *("-c", f"core.autocrlf={source.autocrlf or 'false'}"),
-        *("-c", f"core.eol={source.eol or 'lf'}"),
-        *("-c", "core.sparseCheckout=false", "-c", "core.symlinks=true", "-c", "core.splitIndex=false"),
+        *("-c", f"core.autocrlf={autocrlf if autocrlf in _AUTOCRLF else 'false'}"),
+        *("-c", f"core.eol={eol if eol in _EOL else 'lf'}"),
+        *("-c", "core.sparseCheckout=false", "-c", "core.splitIndex=false"),
     )
 
 
@@ -158,59 +172,56 @@ def _write_raw(store: GitStore, place: Path, paths: Collection[bytes], entries: 
 # Submodules
 
 
-def _restore_submodules(
-    store: GitStore, place: Path, entries: Sequence[IndexEntry], settings: Sequence[str], folder: Path
-) -> list[str]:
-    """Writes each submodule at its commit, from the repositories in this clone; returns those that are not here."""
-    outside = GitProgram(None, None, os.environ)
-    homes = [store.paths.work_tree] if store.paths.work_tree else []
-    return _restore_links(outside, homes, place, entries, settings, folder, depth=0)
+class _Submodules:
+    """Writes each submodule at its commit, from the repositories in this clone."""
 
+    def __init__(self, environ: Mapping[str, str], settings: Sequence[str], folder: Path) -> None:
+        self._environ = environ
+        self._settings = settings
+        self._folder = folder
+        self._count = 0
 
-def _restore_links(
-    outside: GitProgram,
-    homes: Sequence[Path],
-    place: Path,
-    entries: Sequence[IndexEntry],
-    settings: Sequence[str],
-    folder: Path,
-    *,
-    depth: int,
-) -> list[str]:
-    missing: list[str] = []
-    for number, entry in enumerate(entry for entry in entries if entry.mode == GITLINK_MODE):
-        name = os.fsdecode(entry.path)
-        git_dir = _repository_of(outside, homes, name, entry.oid.hex()) if depth < _SUBMODULE_DEPTH else None
-        if git_dir is None:
-            missing.append(entry.path.decode("utf-8", "backslashreplace"))
-            continue
-        inner = safe_join(place, name)
-        inner.mkdir(parents=True, exist_ok=True)
-        git = GitProgram(git_dir, inner, os.environ)
-        index = folder / f"index-{depth}-{number}"
-        found = _check_out(git, entry.oid.hex(), inner, index, settings, overwrite=True)
-        index.unlink(missing_ok=True)
-        deeper = _restore_links(
-            outside, [home / name for home in homes], inner, found, settings, folder, depth=depth + 1
-        )
-        missing += [f"{name}/{path}" for path in deeper]
-    return missing
+    def restore(self, homes: Sequence[Path], place: Path, entries: Sequence[IndexEntry], depth: int = 0) -> list[str]:
+        """Restores the submodules among some entries; returns the paths of those whose commit is not here.
 
+        `homes` are the folders in which submodules may stand checked out, under the same paths.
+        """
+        missing: list[str] = []
+        for entry in entries:
+            if entry.mode != GITLINK_MODE:
+                continue
+            name = os.fsdecode(entry.path)
+            git_dir = self._repository(homes, name, entry.oid.hex()) if depth < _SUBMODULE_DEPTH else None
+            if git_dir is None:
+                missing.append(entry.path.decode("utf-8", "backslashreplace"))
+                continue
+            inner = safe_join(place, name)
+            inner.mkdir(parents=True, exist_ok=True)
+            found = self._check_out(git_dir, entry.oid.hex(), inner)
+            deeper = self.restore([home / name for home in homes], inner, found, depth + 1)
+            missing += [f"{name}/{path}" for path in deeper]
+        return missing
 
-def _repository_of(outside: GitProgram, homes: Sequence[Path], name: str, commit: str) -> Path | None:
-    """The git folder of a submodule that has the commit: that of the submodule as it is checked out here."""
-    for home in homes:
-        top = home / name
-        if not (top / ".git").exists():
-            continue
-        try:
-            text = outside.run("rev-parse", "--absolute-git-dir", cwd=top)
-            git_dir = Path(os.fsdecode(text.rstrip(b"\n")))
-            GitProgram(git_dir, None, os.environ).run("cat-file", "-e", f"{commit}^{{commit}}", cwd=top)
-        except GitRunsError:
-            continue
-        return git_dir
-    return None
+    def _check_out(self, git_dir: Path, commit: str, inner: Path) -> tuple[IndexEntry, ...]:
+        self._count += 1
+        index = self._folder / f"index-{self._count}"
+        git = GitProgram(git_dir, inner, self._environ)
+        return _check_out(git, commit, inner, index, self._settings, overwrite=True)
+
+    def _repository(self, homes: Sequence[Path], name: str, commit: str) -> Path | None:
+        """The git folder of a submodule that has the commit: that of the submodule as it is checked out here."""
+        for home in homes:
+            top = home / name
+            if not (top / ".git").exists():
+                continue
+            try:
+                text = GitProgram(None, None, self._environ).run("rev-parse", "--absolute-git-dir", cwd=top)
+                git_dir = Path(os.fsdecode(text.rstrip(b"\n")))
+                GitProgram(git_dir, None, self._environ).run("cat-file", "-e", f"{commit}^{{commit}}", cwd=top)
+            except GitRunsError:
+                continue
+            return git_dir
+        return None
 
 
 # Diff

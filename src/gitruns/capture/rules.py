@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache
@@ -68,12 +70,23 @@ class SnapshotRules:
                     hint="give it relative to the root of the repository, as 'services/ranker'",
                 )
 
+    @property
+    def roots(self) -> tuple[bytes, ...]:
+        """The paths as bytes, none for the whole tree; a list that names the root is the whole tree too."""
+        named = ["/".join(part for part in path.split("/") if part not in ("", ".")) for path in self.paths]
+        return () if "" in named else tuple(os.fsencode(path) for path in named)
+
     def denies(self, path: str) -> bool:
         """Returns whether a file of this path is on the deny-list."""
         lowered = path.lower()
         if _matches(self.deny, path):
             return True
         return _matches(DENIED, lowered) and not _matches(_HARMLESS, lowered)
+
+
+def is_within(path: bytes, roots: Sequence[bytes]) -> bool:
+    """Returns whether a file is one of some roots or below one; no roots are the whole tree."""
+    return not roots or any(path == root or path.startswith(root + b"/") for root in roots)
 
 
 def _matches(patterns: tuple[str, ...], path: str) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitruns.capture.exact import ExactFiles
+from gitruns.capture.look import read_head_facts
 from gitruns.capture.masking import strip_credentials
 from gitruns.capture.reuse import was_dirty
 from gitruns.capture.rules import SnapshotRules
-from gitruns.capture.snapshot import read_head_facts, take_snapshot
+from gitruns.capture.snapshot import take_snapshot
 from gitruns.capture.workspace import Workspace
 from gitruns.entities.ids import ObjectId
 from gitruns.entities.source import Source
@@ -42,32 +44,27 @@ def capture_source(
         return Source(remote_url=remote)
     space = Workspace(store, store.paths.work_tree, environ)
     facts = read_head_facts(space, head.commit) if head.commit else None
-    autocrlf, eol = store.config("core.autocrlf"), store.config("core.eol")
-    if facts is not None and (rules.mode == "off" or _is_surely_clean(space, facts.commit)):
-        return Source(
-            commit=facts.commit,
-            base=facts.commit,
-            branch=head.branch,
-            code_tree=facts.tree if rules.mode != "off" else None,
-            snapshot_tree=facts.tree,
-            remote_url=remote,
-            autocrlf=autocrlf,
-            eol=eol,
-        )
-    if rules.mode == "off":
-        return Source(branch=head.branch, remote_url=remote)
-    kept, dirty = take_snapshot(space, facts, rules, written)
-    return Source(
-        commit=kept.commit,
+    source = Source(
+        commit=head.commit,
         base=head.commit,
         branch=head.branch,
+        snapshot_tree=facts.tree if facts else None,
+        remote_url=remote,
+        autocrlf=store.config("core.autocrlf"),
+        eol=store.config("core.eol"),
+    )
+    if rules.mode == "off":
+        return source
+    if facts is not None and _is_surely_clean(space, facts.commit):
+        return replace(source, code_tree=facts.tree)
+    kept, dirty = take_snapshot(space, facts, rules, written)
+    return replace(
+        source,
+        commit=kept.commit,
         code_tree=kept.code_tree,
         snapshot_tree=kept.snapshot_tree,
         dirty=dirty or kept.commit != head.commit,
         left_out=kept.left_out,
-        remote_url=remote,
-        autocrlf=autocrlf,
-        eol=eol,
     )
 
 
@@ -79,7 +76,7 @@ def _is_surely_clean(space: Workspace, head: ObjectId) -> bool:
         facts = space.index_facts()
     except CorruptDataError:  # a version that git may know and we do not
         return False
-    if facts is None or facts.split or facts.has_submodules or space.present(facts.assumed + facts.skipped):
+    if facts is None or facts.split or facts.has_submodules or facts.assumed or space.hidden_by_hand(facts.skipped):
         return False
     if space.store.backend.is_clean() is not True:
         return False

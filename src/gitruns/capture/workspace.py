@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -197,12 +197,18 @@ class Workspace:
             return None
         return self.folder / f"index-{hashlib.sha256(signature.encode()).hexdigest()[:16]}"
 
-    def present(self, paths: tuple[bytes, ...]) -> list[bytes]:
-        """Returns those of the paths where something stands; whole folders that are not there cost one look."""
+    def hidden_by_hand(self, skipped: Sequence[bytes]) -> Sequence[bytes]:
+        """Returns those of the `skip-worktree` files that are not just left out by a sparse checkout.
+
+        What sparse rules left out is part of the source as HEAD has it; what stands there all the same ran, and without
+        sparse rules somebody set the flag to hide a change, be it that the file is gone.
+        """
+        if not skipped or (self.store.config("core.sparseCheckout") or "").lower() not in ("true", "yes", "on", "1"):
+            return skipped
         root = os.fsencode(self.work_tree) + b"/"
-        missing: set[bytes] = set()
+        missing: set[bytes] = set()  # whole folders that are not there cost one look
         found = []
-        for path in paths:
+        for path in skipped:
             folder = path.rpartition(b"/")[0]
             if folder in missing:
                 continue

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gitruns.capture.index_file import GITLINK_MODE
 from gitruns.capture.private_index import PrivateIndex
-from gitruns.capture.rules import NEVER_CAPTURED, VENV_MARK, SnapshotRules
+from gitruns.capture.rules import NEVER_CAPTURED, VENV_MARK, SnapshotRules, is_within
 from gitruns.entities.ids import ObjectId
 from gitruns.errors import GitRunsError, InternalError
 from gitruns.gitstore.program import GitProgram
@@ -34,6 +34,16 @@ class TrackedChange:
     deleted: bool
     submodule: str
     is_submodule: bool
+
+    @property
+    def as_in_head(self) -> tuple[int, str, bytes]:
+        """The entry (mode, id, path) that HEAD has, mode 0 for none."""
+        return (self.head_mode, self.head_oid, self.path) if self.head_mode else self.as_absent
+
+    @property
+    def as_absent(self) -> tuple[int, str, bytes]:
+        """The entry that takes the path away."""
+        return (0, "0" * len(self.head_oid), self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ def list_changes(
     The look for untracked files runs beside the stat pass of the tracked ones. `submodules` says that there are some:
     git then also refreshes their index files when it may, so it may not. `outside` is git on no repository.
     """
-    only = _only(rules)
+    only = rules.roots
     elsewhere = _staged_elsewhere(index, only, head) if only else ()
     if rules.mode == "tracked":
         return Changes(_status(index, only, submodules=submodules), elsewhere=elsewhere)
@@ -79,14 +89,8 @@ def list_changes(
     return Changes(tracked, tuple(_without(found, ours)), tuple(closed), elsewhere)
 
 
-def _only(rules: SnapshotRules) -> list[bytes]:
-    """The rules' paths; none is the whole tree, and so is a list that names the root."""
-    paths = ["/".join(part for part in path.split("/") if part not in ("", ".")) for path in rules.paths]
-    return [] if "" in paths else [os.fsencode(path) for path in paths]
-
-
 def _staged_elsewhere(
-    index: PrivateIndex, only: Sequence[bytes], head: ObjectId | None
+    index: PrivateIndex, roots: Sequence[bytes], head: ObjectId | None
 ) -> tuple[tuple[int, str, bytes], ...]:
     """HEAD's entries for what is staged outside some paths: the source is HEAD's there."""
     base = head or index.run("hash-object", "-t", "tree", "--stdin", input=b"").decode().strip()
@@ -94,7 +98,7 @@ def _staged_elsewhere(
     entries = []
     for facts, path in zip(fields[0::2], fields[1::2], strict=False):
         mode, _, oid, _, _ = facts.lstrip(b":").split(b" ")
-        if not any(path == folder or path.startswith(folder + b"/") for folder in only):
+        if not is_within(path, roots):
             entries.append((int(mode, 8), oid.decode(), path))
     return tuple(dict.fromkeys(entries))
 
@@ -175,7 +179,13 @@ def _files_of_nested(git: GitProgram, work_tree: Path, folder: bytes) -> list[by
         output = git.run(*listing, cwd=top, env={"GIT_CEILING_DIRECTORIES": str(top.parent)})
     except GitRunsError:
         return None
-    return [folder + path for path in dict.fromkeys(output.split(b"\0")) if path]
+    return [folder + path for path in dict.fromkeys(output.split(b"\0")) if _is_plain(path)]
+
+
+def _is_plain(path: bytes) -> bool:
+    """Whether a path stays below its folder: git does not check the names in an index that it only lists."""
+    parts = path.removesuffix(b"/").split(b"/")
+    return not any(part in (b"", b".", b"..") or part.lower() == b".git" for part in parts)
 
 
 def _relative(work_tree: Path, paths: Iterable[Path]) -> list[str]:
