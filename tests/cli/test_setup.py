@@ -242,9 +242,17 @@ def test_an_interrupted_init_is_undone_too(cloned: Path, monkeypatch: pytest.Mon
     repo = Repo.open(cloned)
     first, second = plan_setup(repo, alias="lga").settings
     set_up(repo, [first])
-    undo_setup(Repo.open(cloned))
+
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:  # right after git has written the second
+        patch.setattr("gitruns.repo.setup.edit_between", die)
+        with pytest.raises(KeyboardInterrupt):
+            set_up(repo, [second])
+    assert second.value in _config(cloned).read_text()
+    assert len(undo_setup(Repo.open(cloned))) == 2
     assert _config(cloned).read_bytes() == before
-    assert second not in plan_setup(repo).present
 
 
 def test_a_linked_work_tree_shares_the_setup(

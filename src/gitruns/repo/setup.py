@@ -7,18 +7,14 @@ the very bytes that were there before, else each value is unset by name.
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitruns.errors import ConflictError, CorruptDataError, InvalidInputError
-from gitruns.gitstore.lockfile import LockFile
+from gitruns.errors import ConflictError, InvalidInputError
+from gitruns.repo.setup_record import Edit, Record, digest_of, edit_between, read_record, rewind, write_record
 
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
@@ -52,28 +48,6 @@ class SetupPlan:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Edit:
-    """One change of the file: at `offset`, `removed` became `inserted` (both in base64)."""
-
-    key: str
-    value: str
-    offset: int
-    removed: str
-    inserted: str
-
-
-@dataclass(slots=True, kw_only=True)
-class _Record:
-    """All that init has changed in this clone, in order.
-
-    `left_as` is the digest of the file after the last change, empty once others have written to it in between.
-    """
-
-    edits: list[_Edit] = field(default_factory=list)
-    left_as: str = ""
-
-
 def plan_setup(repo: Repo, *, alias: str | None = None) -> SetupPlan:
     """Returns what init would do; `alias` names one for `git log --all` without runs.
 
@@ -94,33 +68,35 @@ def plan_setup(repo: Repo, *, alias: str | None = None) -> SetupPlan:
 def set_up(repo: Repo, settings: Sequence[Setting]) -> None:
     """Adds the settings to the clone's configuration file and records how.
 
-    The record is written after each change, so an interrupted init can be undone as well.
+    Each is recorded before it is set, and again with its bytes after, so an interrupted init can be undone as well.
     """
     file = _config_file(repo)
-    record = _read_record(repo)
+    record = read_record(_record_path(repo))
     for setting in settings:
         before = file.read_bytes()
-        exact = not record.edits or _digest(before) == record.left_as
+        exact = not record.edits or digest_of(before) == record.left_as
+        intended = Edit(key=setting.key, value=setting.value, offset=0, removed="", inserted="")
+        write_record(_record_path(repo), Record(edits=[*record.edits, intended], left_as=""))
         repo.store.git.run("config", "--file", str(file), "--add", setting.key, setting.value)
         after = file.read_bytes()
-        record.edits.append(_edit(setting, before, after))
-        record.left_as = _digest(after) if exact else ""
-        _write_record(repo, record)
+        record.edits.append(edit_between(setting.key, setting.value, before, after))
+        record.left_as = digest_of(after) if exact else ""
+        write_record(_record_path(repo), record)
 
 
 def recorded_settings(repo: Repo) -> list[tuple[str, str]]:
     """Returns key and value of what init has set in this clone, in order."""
-    return [(edit.key, edit.value) for edit in _read_record(repo).edits]
+    return [(edit.key, edit.value) for edit in read_record(_record_path(repo)).edits]
 
 
 def undo_setup(repo: Repo) -> list[tuple[str, str]]:
     """Takes back what init has set, and returns the settings that were still there, the last one first."""
-    record = _read_record(repo)
+    record = read_record(_record_path(repo))
     if not record.edits:
         return []
     file = _config_file(repo)
-    if _digest(file.read_bytes()) == record.left_as:
-        _rewind(file, record)
+    if digest_of(file.read_bytes()) == record.left_as:
+        rewind(file, record)
         undone = [(edit.key, edit.value) for edit in reversed(record.edits)]
     else:
         undone = [(edit.key, edit.value) for edit in reversed(record.edits) if _unset(repo, file, edit)]
@@ -223,44 +199,11 @@ def _config_file(repo: Repo) -> Path:
     return (repo.store.paths.common_dir / "config").resolve()
 
 
-def _edit(setting: Setting, before: bytes, after: bytes) -> _Edit:
-    """Returns the least change that makes `before` into `after`."""
-    start = _same_bytes(before, after)
-    end = _same_bytes(before[start:][::-1], after[start:][::-1])
-    return _Edit(
-        key=setting.key,
-        value=setting.value,
-        offset=start,
-        removed=base64.b64encode(before[start : len(before) - end]).decode(),
-        inserted=base64.b64encode(after[start : len(after) - end]).decode(),
-    )
+def _record_path(repo: Repo) -> Path:
+    return repo.folder / RECORD_FILE
 
 
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _same_bytes(one: bytes, other: bytes) -> int:
-    """Returns how many bytes the two have in common from their beginning."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
-def _rewind(file: Path, record: _Record) -> None:
-    """Takes the changes back, the last one first, under git's own lock."""
-    mode = file.stat().st_mode
-    with LockFile(file, f"'{file}'", lambda folder: None) as lock:
-        data = file.read_bytes()
-        for edit in reversed(record.edits):
-            inserted, removed = base64.b64decode(edit.inserted), base64.b64decode(edit.removed)
-            end = edit.offset + len(inserted)
-            if data[edit.offset : end] != inserted:
-                raise ConflictError(f"cannot undo '{edit.key}': '{file}' has changed", kind="config-changed")
-            data = data[: edit.offset] + removed + data[end:]
-        lock.commit(data, prepare=lambda path: path.chmod(mode))
-
-
-def _unset(repo: Repo, file: Path, edit: _Edit) -> bool:
+def _unset(repo: Repo, file: Path, edit: Edit) -> bool:
     """Takes one value away wherever it stands now; returns False when somebody has done so."""
     arguments = ("config", "--file", str(file), "--fixed-value")
     found = repo.store.git.run(*arguments, "--get-all", edit.key, edit.value, ok=(0, _NOT_SET))
@@ -268,36 +211,3 @@ def _unset(repo: Repo, file: Path, edit: _Edit) -> bool:
         return False
     repo.store.git.run(*arguments, "--unset-all", edit.key, edit.value, ok=(0, _GONE))
     return True
-
-
-# The record
-
-
-def _record_path(repo: Repo) -> Path:
-    return repo.folder / RECORD_FILE
-
-
-def _read_record(repo: Repo) -> _Record:
-    path = _record_path(repo)
-    try:
-        found = json.loads(path.read_bytes())
-        return _Record(edits=[_Edit(**edit) for edit in found["edits"]], left_as=found["left_as"])
-    except FileNotFoundError:
-        return _Record()
-    except (ValueError, KeyError, TypeError) as error:
-        raise CorruptDataError(
-            f"cannot read '{path}': {error}",
-            kind="bad-setup-record",
-            hint=f"see what init set: git config --file {path}",
-        ) from error
-
-
-def _write_record(repo: Repo, record: _Record) -> None:
-    path = _record_path(repo)
-    repo.folder.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"edits": [asdict(edit) for edit in record.edits], "left_as": record.left_as}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
