@@ -13,8 +13,8 @@ class LeftOut:
 
     `path` is relative to the repository with `/` between parts; one that ends in `/` is a folder of which many files
     were left out for this reason, `size` is their sum. `reason` is a stable word: `too-large`, `total-size`,
-    `too-many`, `binary`, `secret`, `deny-list`, `unreadable`, `special`, `submodule-changes`, `nested-repository` (one that git may
-    not read), `filtered` (a filter takes something away on the way in), `filter-failed`.
+    `too-many`, `binary`, `secret`, `deny-list`, `unreadable`, `special`, `submodule-changes`, `nested-repository`
+    (one that git may not read), `filtered` (a filter takes something away on the way in), `filter-failed`.
     """
 
     path: str
