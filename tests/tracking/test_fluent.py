@@ -22,6 +22,7 @@ def fresh_process(git_repo: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(git_repo)
     monkeypatch.setattr(fluent, "_experiment", None)
     monkeypatch.setattr(fluent, "_last_run", None)
+    monkeypatch.setattr(fluent, "_environment_run_used", False)
     yield
     while gitruns.active_run() is not None:
         gitruns.end_run()
@@ -299,3 +300,16 @@ def test_figures_images_tables_and_data(git_repo: Path) -> None:
     with Repo.open(git_repo).open_artifact(run.info.run_id, "table.json") as file:
         assert json.load(file)["data"] == [[1], [2], [3]]
     assert stored.inputs == (described,)
+
+
+def test_the_run_of_the_environment_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with gitruns.start_run() as run:
+        pass
+    monkeypatch.setenv("GITRUNS_RUN_ID", run.info.run_id)
+    fluent._sessions.clear()
+    with gitruns.start_run() as joined:
+        pass
+    with gitruns.start_run() as another:
+        pass
+    assert joined.info.run_id == run.info.run_id
+    assert another.info.run_id != run.info.run_id

@@ -40,6 +40,7 @@ _lock = threading.RLock()
 _sessions: dict[tuple[str, ...], Session] = {}
 _experiment: StoredExperiment | None = None
 _last_run: RunLog | None = None
+_environment_run_used = False
 _samplers: dict[str, Callable[[], None]] = {}
 
 
@@ -197,7 +198,7 @@ def _open(
     lenient = settings_from(os.environ).lenient
     try:
         session = _session()
-        run_id = run_id or (session.settings.run_id if parent is None else None)
+        run_id = run_id or (_run_id_of_environment(session) if parent is None else None)
         if run_id is not None:
             log = session.resume(run_id)
             if tags:
@@ -221,6 +222,15 @@ def _open(
 
         session = Session.throwaway(os.environ)
         return session, session.start()
+
+
+def _run_id_of_environment(session: Session) -> str | None:
+    """Returns the run that `GITRUNS_RUN_ID` names, once: the next run of the process is one of its own."""
+    global _environment_run_used
+    if _environment_run_used:
+        return None
+    _environment_run_used = session.settings.run_id is not None
+    return session.settings.run_id
 
 
 def _make_room(open_run: RunLog) -> None:
