@@ -19,7 +19,7 @@ echo "training four models, each a run ..."
 python train.py
 
 printf '\n$ git runs list\n'
-git runs list
+git runs list --table
 printf '\n$ git runs show latest\n'
 git runs show latest
 cat <<END

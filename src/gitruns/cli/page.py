@@ -12,6 +12,7 @@ from gitruns.cli.tables import Column, render
 from gitruns.cli.terminal import Terminal
 from gitruns.cli.times import duration, local, relative, size
 from gitruns.entities.artifact import Artifact
+from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.environment import Environment
 from gitruns.entities.run import NOTE_TAG, Lifecycle, Run
 from gitruns.entities.source import Source
@@ -174,7 +175,7 @@ class _Page:
             Column(title="", cells=[printable(data.name) for data in run.inputs], least=8, styles="key"),
             Column(title="", cells=[printable(data.context or "") for data in run.inputs], rank=1),
             Column(title="", cells=[printable(data.digest) for data in run.inputs], rank=2, most=16),
-            Column(title="", cells=[printable(data.source) for data in run.inputs], rank=3, least=12),
+            Column(title="", cells=[_place(data) for data in run.inputs], rank=3, least=12),
         ]
         return self._section("Data", columns, header=False)
 
@@ -220,3 +221,8 @@ def artifact_columns(artifacts: Sequence[Artifact]) -> list[Column]:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _place(data: DatasetInput) -> str:
+    """Where data came from; what was made in memory came from the run's own code, and that says nothing new."""
+    return "" if data.source_type == "code" else printable(data.source)
