@@ -176,7 +176,8 @@ def git_failed(args: tuple[str, ...], code: int, stderr: str) -> GitRunsError:
             hint=f"git config --global --add safe.directory {path}",
             path=path,
         )
-    command = next((word for word in args if not word.startswith("-")), "")
+    before = ("", *args)  # the word behind `-c` is a setting, not the command
+    command = next((word for word, last in zip(args, before, strict=False) if word[:1] != "-" and last != "-c"), "")
     return GitRunsError(
         f"git {command} failed: {_main_line(stderr) or f'exit code {code}'}",
         kind="git-failed",
