@@ -246,17 +246,6 @@ def test_a_copied_tree_is_read_once(
     assert capture_source(open_at(tmp_path / "copy")) == first
 
 
-def test_a_read_only_repository(git_repo: Path, open_at: OpenAt, tmp_path: Path) -> None:
-    """Where nothing can be kept, looking still works (as diff does); a clean tree needs no more."""
-    if os.access("/root", os.R_OK):
-        pytest.skip("nothing is read-only to root")
-    (git_repo / ".git").chmod(0o500)
-    try:
-        assert not capture_source(open_at(git_repo)).dirty
-    finally:
-        (git_repo / ".git").chmod(0o700)
-
-
 def test_the_cost_of_a_clean_tree(git: Git, git_repo: Path, open_at: OpenAt) -> None:
     """The budget is 3 ms for 1,000 files; the test leaves room for a busy machine, the benchmark does not."""
     for number in range(1000):

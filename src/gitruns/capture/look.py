@@ -31,7 +31,7 @@ class HeadFacts:
 
     commit: ObjectId
     tree: ObjectId
-    time_ms: int
+    time_s: int
 
 
 def read_head_facts(space: Workspace, commit: ObjectId) -> HeadFacts:
@@ -44,7 +44,7 @@ def read_head_facts(space: Workspace, commit: ObjectId) -> HeadFacts:
     return HeadFacts(
         commit=commit,
         tree=ObjectId(tree[1].decode()),
-        time_ms=int(committed[1]) * 1000 if committed else 0,
+        time_s=int(committed[1]) if committed else 0,
     )
 
 
@@ -187,10 +187,12 @@ class Look:
         except GitRunsError as error:
             if error.kind != "git-failed":
                 raise
-            if len(paths) == 1:
-                return [(paths[0], "filter-failed" if "filter" in str(error.facts.get("stderr")) else "unreadable")]
-            middle = len(paths) // 2  # halved until what git refuses is alone
-            return self._add(paths[:middle]) + self._add(paths[middle:])
+            if len(paths) > 1:  # halved until what git refuses is alone
+                middle = len(paths) // 2
+                return self._add(paths[:middle]) + self._add(paths[middle:])
+            if self.index.can_read(paths[0]):
+                raise  # nothing is wrong with the file: git cannot write
+            return [(paths[0], "filter-failed" if "filter" in str(error.facts.get("stderr")) else "unreadable")]
         return []
 
     def _find_inexact(self, skipped: set[bytes]) -> Inexact:

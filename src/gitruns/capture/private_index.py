@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from gitruns.entities.ids import ObjectId
+from gitruns.errors import AccessDeniedError, GitRunsError
 from gitruns.gitstore.program import GitProgram
 
 _OPTIONS = (
@@ -38,6 +39,7 @@ class PrivateIndex:
         self.git = git
         self.path = path
         self.work_tree = work_tree
+        self._objects = scratch or objects
         self._env = {"GIT_INDEX_FILE": str(path), "GIT_LITERAL_PATHSPECS": "1"}
         if scratch is not None:
             quoted = '"' + str(objects).replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -65,7 +67,10 @@ class PrivateIndex:
     ) -> bytes:
         """Returns what git prints, run at the root of the work tree with this index."""
         full_env = {**self._env, **(env or {})}
-        return self.git.run(*_OPTIONS, *args, input=input, env=full_env, cwd=self.work_tree, ok=ok)
+        try:
+            return self.git.run(*_OPTIONS, *args, input=input, env=full_env, cwd=self.work_tree, ok=ok)
+        except GitRunsError as error:
+            raise _write_failed(error, self._objects) or error from None
 
     def stream(self, *args: str) -> AbstractContextManager[IO[bytes]]:
         """Gives git's output as a file while git runs."""
@@ -90,6 +95,14 @@ class PrivateIndex:
         if listed:
             self.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", input=listed)
 
+    def can_read(self, path: bytes) -> bool:
+        """Returns whether git can read a file through its filters; nothing is written."""
+        try:
+            self.run("hash-object", "--", os.fsdecode(path))
+        except GitRunsError:
+            return False
+        return True
+
     def write_tree(self) -> ObjectId:
         """Writes the trees of this index and returns the root's id."""
         return ObjectId(self.run("write-tree", "--missing-ok").decode().strip())
@@ -97,3 +110,15 @@ class PrivateIndex:
 
 def _lines(paths: Iterable[bytes]) -> bytes:
     return b"".join(path + b"\0" for path in paths)
+
+
+def _write_failed(error: GitRunsError, folder: Path) -> GitRunsError | None:
+    """The error for what a disk or its permissions refused, told from git's words; None for any other."""
+    said = str(error.facts.get("stderr", "")).lower()
+    if "no space left" in said or "disk quota exceeded" in said:
+        why, hint = f"cannot write the snapshot in '{folder}': no space left", "free some space there, then try again"
+        return GitRunsError(why, kind="disk-full", hint=hint, stderr=said)
+    if "insufficient permission for adding an object" in said or "read-only file system" in said:
+        why = f"cannot write the snapshot in '{folder}': permission denied"
+        return AccessDeniedError(why, kind="read-only", path=str(folder), stderr=said)
+    return None

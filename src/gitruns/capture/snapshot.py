@@ -11,10 +11,8 @@ from gitruns.capture.reuse import Kept, read_kept, write_kept
 from gitruns.capture.rules import SnapshotRules
 from gitruns.capture.workspace import Workspace
 from gitruns.entities.ids import ObjectId
-from gitruns.entities.run import Identity
-from gitruns.gitstore.objects import Author, Commit, encode_commit
 
-AUTHOR = Identity(name="gitruns", email="gitruns@localhost")
+AUTHOR = "gitruns <gitruns@localhost>"
 """The same for everybody, as is the time: so that one tree on one parent is one commit."""
 
 
@@ -62,14 +60,13 @@ def _commit(space: Workspace, head: HeadFacts | None, trees: Trees) -> ObjectId 
     backend = space.store.backend
     if head is None and not backend.read_object(trees.snapshot_tree)[1]:
         return None
-    author = Author(AUTHOR, head.time_ms if head else 0)
-    commit = Commit(
-        tree=trees.snapshot_tree,
-        parents=(head.commit,) if head else (),
-        author=author,
-        committer=author,
-        message=format_message(trees.raw),
-    )
-    oid = backend.write_object("commit", encode_commit(commit))
+    oid = backend.write_object("commit", _encode(trees, head))
     backend.sync((oid,), ())
     return oid
+
+
+def _encode(trees: Trees, head: HeadFacts | None) -> bytes:
+    lines = [f"tree {trees.snapshot_tree}"]
+    lines += [f"parent {head.commit}"] if head else []
+    lines += [f"{role} {AUTHOR} {head.time_s if head else 0} +0000" for role in ("author", "committer")]
+    return "\n".join([*lines, "", format_message(trees.raw)]).encode()
