@@ -16,7 +16,6 @@ from gitruns.gitstore.failures import object_missing
 from gitruns.gitstore.git_config import GitConfig
 from gitruns.gitstore.loose import LooseObjects, TooLargeError
 from gitruns.gitstore.objects import HEX_LENGTHS, corrupt_object, hash_object
-from gitruns.gitstore.pack_watch import PackWatch
 from gitruns.gitstore.paths import RepoPaths
 
 T = TypeVar("T")
@@ -36,7 +35,6 @@ class BaseBackend(ABC):
         self._objects: Path = paths.common_dir / "objects"
         self._folders = object_folders(self._objects)
         self._loose = LooseObjects(self._folders, config)
-        self._pack_watch = PackWatch(self._folders)
 
     @abstractmethod
     def close(self) -> None:

@@ -5,16 +5,23 @@ Its object database is used alone, which does not mind how the repository stores
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pygit2
 
 from gitruns.entities.ids import ObjectId
 from gitruns.gitstore.backend import RefStore
 from gitruns.gitstore.base_backend import BaseBackend
 from gitruns.gitstore.git_config import GitConfig
+from gitruns.gitstore.pack_watch import PackWatch
 from gitruns.gitstore.paths import RepoPaths
+
+if TYPE_CHECKING:
+    from gitruns.gitstore.dulwich_packs import DulwichPacks
 
 _KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _NUMBERS = {kind: number for number, kind in _KINDS.items()}
+_KNOWS_HEADERS = hasattr(pygit2.Odb, "read_header")  # not in 1.18, the last one for Python 3.10
 
 
 class Pygit2Backend(BaseBackend):
@@ -24,7 +31,9 @@ class Pygit2Backend(BaseBackend):
 
     def __init__(self, paths: RepoPaths, refs: RefStore, config: GitConfig) -> None:
         super().__init__(paths, refs, config, "sha1")
+        self._watch = PackWatch(self._folders)
         self._odb = pygit2.Odb()
+        self._headers: DulwichPacks | None = None
         self._whole: pygit2.Odb | None = None
         self._repository: pygit2.Repository | None = None
 
@@ -44,9 +53,11 @@ class Pygit2Backend(BaseBackend):
         self._repository = None
         self._whole = None
         self._odb = pygit2.Odb()
+        if self._headers is not None:
+            self._headers.close()
 
     def _packs(self) -> pygit2.Odb:
-        if self._pack_watch.changed():
+        if self._watch.changed():
             self._whole = None
             odb = pygit2.Odb()
             for place, folder in enumerate(self._folders):
@@ -64,6 +75,8 @@ class Pygit2Backend(BaseBackend):
         return _KINDS[number], data
 
     def _packed_header(self, oid: ObjectId) -> tuple[str, int] | None:
+        if not _KNOWS_HEADERS:
+            return self._header_by_dulwich(oid)
         try:
             number, size = self._packs().read_header(oid)
         except KeyError:
@@ -71,6 +84,13 @@ class Pygit2Backend(BaseBackend):
         except pygit2.GitError as error:
             raise ValueError(str(error)) from error
         return _KINDS[number], size
+
+    def _header_by_dulwich(self, oid: ObjectId) -> tuple[str, int] | None:
+        if self._headers is None:
+            from gitruns.gitstore.dulwich_packs import DulwichPacks
+
+            self._headers = DulwichPacks(self._folders, self.object_format)
+        return self._headers.header(oid)
 
     def _has_packed(self, oid: ObjectId) -> bool:
         return bool(self._packs().exists(oid))
