@@ -52,6 +52,9 @@ def test_where_a_package_came_from(tmp_path: Path) -> None:
     (tmp_path / "broken-1.dist-info").mkdir()
     (tmp_path / "broken-1.dist-info/direct_url.json").write_text("{")
     make(tmp_path, "old-2.0-py3.11.egg-info")
+    make(tmp_path, "developed.egg-info")
+    (tmp_path / "developed.egg-info/PKG-INFO").write_text("Metadata-Version: 2.1\nName: developed\nVersion: 1.2.dev3\n")
+    make(tmp_path, "unsaid.egg-info")
     (tmp_path / "nothing.dist-info").mkdir()
     assert installed_packages([str(tmp_path)]) == {
         "here": "1 (editable)",
@@ -61,6 +64,7 @@ def test_where_a_package_came_from(tmp_path: Path) -> None:
         "hostile": "1",
         "broken": "1",
         "old": "2.0",
+        "developed": "1.2.dev3 (editable)",
     }
 
 

@@ -45,6 +45,7 @@ from run to run of one job (no job ids, no ranks), so that equal environments st
 _MAX_VALUE_LENGTH = 1000
 _NAME = re.compile(r"[-_.]+")
 _LEGACY_EGG = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(?:-py[0-9.]+)?(?:-[^-]+)?\Z")
+_VERSION = re.compile(rb"^Version: *([^\s]{1,100})\s*$", re.MULTILINE)
 _OBJECT_ID = re.compile(r"[0-9a-f]{40,64}\Z")
 
 _packages_kept: tuple[object, dict[str, str]] | None = None
@@ -131,6 +132,18 @@ def _distributions(folder: str) -> Iterator[tuple[str, str]]:
             legacy = _LEGACY_EGG.match(stem)
             if legacy is not None:
                 yield _canonical(legacy["name"]), legacy["version"]
+            elif said := _version_in(Path(folder, entry, "PKG-INFO")):
+                yield _canonical(stem), said + " (editable)"
+
+
+def _version_in(path: Path) -> str | None:
+    """The version that a source folder on the import path says of itself: what `setup.py develop` leaves there."""
+    try:
+        with path.open("rb") as stream:
+            found = _VERSION.search(stream.read(4096))
+    except OSError:
+        return None
+    return found[1].decode("utf-8", "replace") if found else None
 
 
 def _canonical(name: str) -> str:
