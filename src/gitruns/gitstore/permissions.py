@@ -29,7 +29,8 @@ class SharedMode:
         """Gives a folder that was just made the mode that git would give it, its group inherited from now on."""
         if self.bits:
             mode = self._mode(stat.S_IMODE(path.stat().st_mode))
-            path.chmod(mode | ((mode & 0o444) >> 2) | stat.S_ISGID)
+            mode |= (mode & 0o444) >> 2
+            path.chmod(mode | stat.S_ISGID if mode & 0o060 else mode)
 
     def _mode(self, mode: int) -> int:
         tweak = self.bits

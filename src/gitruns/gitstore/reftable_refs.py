@@ -17,6 +17,8 @@ from gitruns.gitstore.file_refs import moved
 from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram, git_failed
 
+_LINE = "%(objectname) %(refname) %(symref)"  # no name of a ref holds a space
+
 
 class ReftableRefs:
     """See `RefStore`. git syncs what it writes to the disk, as `core.fsync` says (references are among its default)."""
@@ -26,6 +28,7 @@ class ReftableRefs:
         self._tables = paths.common_dir / "reftable" / "tables.list"
         self._state = b""
         self._listed: dict[str, dict[str, ObjectId]] = {}
+        self._symbolic: dict[str, set[str]] = {}
 
     def read_ref(self, name: str) -> ObjectId | None:
         """Returns what a ref holds."""
@@ -42,10 +45,12 @@ class ReftableRefs:
         """Returns the refs below a prefix."""
         self._forget_if_changed()
         if prefix not in self._listed:
-            out = self._git.run("for-each-ref", "--format=%(objectname) %(refname)", prefix)
-            lines = out.decode(errors="surrogateescape").splitlines()
-            self._listed[prefix] = {name: ObjectId(oid) for oid, _, name in (line.partition(" ") for line in lines)}
-        return dict(self._listed[prefix])
+            out = self._git.run("for-each-ref", f"--format={_LINE}", prefix)
+            lines = [line.split(" ") for line in out.decode(errors="surrogateescape").splitlines()]
+            self._listed[prefix] = {name: ObjectId(oid) for oid, name, _ in lines}
+            self._symbolic[prefix] = {name for _, name, target in lines if target}
+        symbolic = self._symbolic[prefix]
+        return {name: oid for name, oid in self._listed[prefix].items() if name not in symbolic}
 
     def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
         """Moves a ref by compare-and-set."""

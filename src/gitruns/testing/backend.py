@@ -11,17 +11,19 @@ Whatever the engine does is checked with the real git.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from gitruns.entities.ids import ObjectId
-from gitruns.errors import ConflictError, CorruptDataError, LockedError, NotFoundError
+from gitruns.errors import ConflictError, CorruptDataError, GitRunsError, LockedError, NotFoundError
 from gitruns.gitstore import lockfile, open_store
 from gitruns.gitstore.backend import Backend
 
@@ -118,22 +120,64 @@ class BackendContract:
                 read(oid)
             assert caught.value.kind == "object-missing"
 
-    def test_packed_objects_and_deltas_are_read(self, backend: Backend, repository: Path, program: Program) -> None:
-        texts = [
-            b"".join(b"line %d of %d\n" % (line, line * (number % 7)) for line in range(500)) for number in range(40)
-        ]
-        oids = [backend.write_object("blob", text) for text in texts]
-        tree = b"".join(b"100644 %03d\0%s" % (number, bytes.fromhex(oid)) for number, oid in enumerate(oids))
-        top = backend.write_object("tree", tree)
-        backend.update_ref("refs/runs-local/" + "a" * 32, top, None)
-        program(repository, "repack", "-adfq", "--depth=50", "--window=50")
-        program(repository, "prune-packed")
+    @pytest.mark.parametrize("by_offset", ["true", "false"])
+    def test_packed_objects_and_deltas_are_read(
+        self, backend: Backend, repository: Path, program: Program, by_offset: str
+    ) -> None:
+        oids, texts = self.pack_similar_texts(backend, repository, program, by_offset)
+        shown = program(repository, "verify-pack", "-v", *map(str, self.indexes(repository)))
+        assert "chain length = 3:" in shown
         for oid, text in zip(oids, texts, strict=True):
+            assert backend.has_object(oid)
             assert backend.object_header(oid) == ("blob", len(text))
             assert backend.read_object(oid) == ("blob", text)
             with pytest.raises(CorruptDataError, match=str(len(text))):
                 backend.read_object(oid, max_bytes=len(text) - 1)
-        assert backend.object_header(top) == ("tree", len(tree))
+
+    @pytest.mark.parametrize("damage", ["cut", "zeros", "flipped"])
+    def test_a_damaged_pack_is_never_believed(
+        self, backend: Backend, repository: Path, program: Program, damage: str
+    ) -> None:
+        oids, texts = self.pack_similar_texts(backend, repository, program, "true")
+        [pack] = (repository / ".git" / "objects" / "pack").glob("*.pack")
+        whole = pack.read_bytes()
+        middle = len(whole) // 2
+        pack.chmod(0o644)
+        pack.write_bytes(
+            {
+                "cut": whole[:middle],
+                "zeros": whole[:middle] + bytes(len(whole) - middle),
+                "flipped": whole[:200] + bytes(byte ^ 255 for byte in whole[200:]),
+            }[damage]
+        )
+        believed = 0
+        for oid, text in zip(oids, texts, strict=True):
+            try:
+                assert backend.read_object(oid) == ("blob", text)
+                believed += 1
+            except (CorruptDataError, NotFoundError):
+                pass
+            with suppress(CorruptDataError, NotFoundError):
+                backend.object_header(oid)
+        assert believed < len(texts)
+
+    def pack_similar_texts(
+        self, backend: Backend, repository: Path, program: Program, by_offset: str
+    ) -> tuple[list[ObjectId], list[bytes]]:
+        """Puts texts that differ in a few lines into one pack of deltas; returns their ids and the texts."""
+        lines = [hashlib.sha256(b"%d" % line).hexdigest().encode() for line in range(400)]
+        texts = [b"\n".join([*lines[200 : 200 + 5 * number], *lines[5 * number : 200]]) for number in range(40)]
+        oids = [backend.write_object("blob", text) for text in texts]
+        tree = b"".join(b"100644 %03d\0%s" % (number, bytes.fromhex(oid)) for number, oid in enumerate(oids))
+        backend.update_ref("refs/runs-local/" + "a" * 32, backend.write_object("tree", tree), None)
+        program(repository, "config", "repack.useDeltaBaseOffset", by_offset)
+        program(repository, "repack", "-adfq", "--depth=50", "--window=50")
+        program(repository, "prune-packed")
+        return oids, texts
+
+    def indexes(self, repository: Path) -> list[Path]:
+        """Returns the index of each pack."""
+        return list((repository / ".git" / "objects" / "pack").glob("*.idx"))
 
     def test_an_object_in_a_pack_is_not_written_loose(
         self, backend: Backend, repository: Path, program: Program
@@ -212,8 +256,7 @@ class BackendContract:
         assert backend.write_pack(blobs[:0]) == []
         assert backend.write_pack([*blobs, tree]) == oids[:301]
         program(repository, "fsck", "--strict", "--full")
-        for index in (repository / ".git" / "objects" / "pack").glob("*.idx"):
-            program(repository, "verify-pack", str(index))
+        program(repository, "verify-pack", *map(str, self.indexes(repository)))
         assert not list((repository / ".git" / "objects" / "pack").glob("tmp_*"))
 
     # Refs
@@ -309,6 +352,21 @@ class BackendContract:
         assert program(repository, "reflog", "show", REF) == ""
         backend.update_ref(REF, None, two)
         assert not (repository / ".git" / "logs" / "refs" / "runs").exists()
+
+    def test_symbolic_refs_are_followed_and_never_moved(
+        self, backend: Backend, repository: Path, program: Program
+    ) -> None:
+        one = self.commit(backend)
+        backend.update_ref(OTHER, one, None)
+        program(repository, "symbolic-ref", REF, OTHER)
+        assert backend.read_ref(REF) == one
+        assert backend.list_refs("refs/runs/") == {OTHER: one}
+        with pytest.raises((ConflictError, CorruptDataError)):
+            backend.update_ref(REF, self.commit(backend, "two"), None)
+        program(repository, "symbolic-ref", REF, REF)
+        with pytest.raises((CorruptDataError, GitRunsError)):
+            assert backend.read_ref(REF) is not None
+        assert backend.list_refs("refs/runs/") == {OTHER: one}
 
     def test_threads_move_one_ref(self, backend: Backend) -> None:
         one = self.commit(backend)
