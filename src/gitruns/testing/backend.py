@@ -364,8 +364,8 @@ class BackendContract:
         with pytest.raises((ConflictError, CorruptDataError)):
             backend.update_ref(REF, self.commit(backend, "two"), None)
         program(repository, "symbolic-ref", REF, REF)
-        with pytest.raises((CorruptDataError, GitRunsError)):
-            assert backend.read_ref(REF) is not None
+        with suppress(GitRunsError):  # an engine may say that it has no end, or see none there
+            assert backend.read_ref(REF) is None
         assert backend.list_refs("refs/runs/") == {OTHER: one}
 
     def test_threads_move_one_ref(self, backend: Backend) -> None:
