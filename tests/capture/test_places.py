@@ -321,3 +321,15 @@ def test_a_file_changed_in_the_instant_of_git_add(git: Git, git_repo: Path, tmp_
         time.sleep(0.01)
         source = capture_source(open_at(git_repo))
         assert git(git_repo, "show", f"{source.commit}:train.py") == "bbbb"
+
+
+@pytest.mark.parametrize("name", ['a:b"c\\d', " space ", "-dash", "ünï", "*?[x]"])
+def test_a_folder_of_any_name(git: Git, git_repo: Path, tmp_path: Path, open_at: OpenAt, name: str) -> None:
+    folder = tmp_path / name
+    git_repo.rename(folder)
+    (folder / "train.py").write_text("changed\n")
+    (folder / "new.py").write_text("new\n")
+    source = round_trip(open_at, folder, tmp_path / f"restored {name}")
+    assert source.dirty
+    (folder / "new.py").unlink()
+    assert diff_source(open_at(folder), source, options=["--name-status"]) == b"D\tnew.py\n"
