@@ -296,7 +296,8 @@ def test_figures_images_tables_and_data(git_repo: Path) -> None:
     stored = Repo.open(git_repo).get_run(run.info.run_id)
     paths = {artifact.path for artifact in stored.artifacts}
     assert {"plot.png", "black.png", "table.json"} < paths
-    assert len([path for path in paths if path.startswith("images/")]) == 1
+    stepped = sorted(path for path in paths if path.startswith("images/a~b+step+3+timestamp+"))
+    assert [path.rpartition(".")[2] for path in stepped] == ["webp", "png"]
     with Repo.open(git_repo).open_artifact(run.info.run_id, "table.json") as file:
         assert json.load(file)["data"] == [[1], [2], [3]]
     assert stored.inputs == (described,)

@@ -158,6 +158,17 @@ class RunLog:
         """Appends datasets that the run reads."""
         self._guard(lambda: self._append(lambda writer: writer.add_inputs(inputs)))
 
+    def add_input_made(self, make: Callable[[], DatasetInput]) -> DatasetInput | None:
+        """Appends the dataset that `make` describes and returns it; None when something went wrong on the way."""
+        made: list[DatasetInput] = []
+
+        def append() -> None:
+            made.append(make())
+            self._append(lambda writer: writer.add_inputs(made))
+
+        self._guard(append)
+        return made[0] if made else None
+
     def set_fields(self, fields: Mapping[str, object]) -> None:
         """Appends changes of the run's own fields, as `name`."""
         self._guard(lambda: self._append(lambda writer: writer.set_fields(fields)))

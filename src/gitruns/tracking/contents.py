@@ -65,20 +65,22 @@ def log_image(
 
     if (artifact_file is None) == (key is None):
         raise InvalidInputError("give either artifact_file or key", kind="bad-argument")
-    path = artifact_file or _stepped_image_path(str(key), step, time_ms)
-    log.add_made(lambda: media.image_bytes(image, path), path)
+    if artifact_file is not None:
+        log.add_made(lambda: media.image_bytes(image, artifact_file), artifact_file)
+        return
+    path = _stepped_image_path(str(key), step, time_ms)
+    log.add_made(lambda: media.image_bytes(image, path + ".png"), path + ".png")
+    log.add_made(lambda: media.compressed_image_bytes(image), path + "+compressed.webp")
 
 
 def _stepped_image_path(key: str, step: int | None, time_ms: int | None) -> str:
-    """Returns the path of a stepped image in the form that MLflow's UI looks for."""
+    """Returns the path of a stepped image, without its ending, in the form that MLflow's UI looks for."""
     import uuid
-    from urllib.parse import quote
 
     from gitruns.entities.names import check_step
 
     whole, time_of_image = check_step(key, step), time.time_ns() // 1_000_000 if time_ms is None else time_ms
-    name = quote(key, safe="").replace("%2F", "#").replace("%", "~")
-    return f"images/{name}%step%{whole}%timestamp%{time_of_image}%{uuid.uuid4()}.png"
+    return f"images/{key.replace('/', '~')}+step+{whole}+timestamp+{time_of_image}+{uuid.uuid4()}"
 
 
 def log_table(log: RunLog, data: Any, artifact_file: str, place: LogPlace) -> None:
@@ -96,13 +98,11 @@ def log_table(log: RunLog, data: Any, artifact_file: str, place: LogPlace) -> No
     log.add_made(table, artifact_file)
 
 
-def log_input(log: RunLog, dataset: Any, context: str | None, name: str | None) -> DatasetInput:
-    """Notes a dataset that the run reads, and returns what is kept of it."""
+def log_input(log: RunLog, dataset: Any, context: str | None, name: str | None) -> DatasetInput | None:
+    """Notes a dataset that the run reads, and returns what is kept of it; None when that could not be made out."""
     from gitruns.tracking import datasets
 
-    described = datasets.from_any(dataset, name=name, context=context)
-    log.add_inputs([described])
-    return described
+    return log.add_input_made(lambda: datasets.from_any(dataset, name=name, context=context))
 
 
 def start_system_metrics(log: RunLog) -> Callable[[], None]:

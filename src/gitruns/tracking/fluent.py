@@ -356,10 +356,11 @@ def set_note(text: str) -> None:
     _current().set_tags({"mlflow.note.content": text})
 
 
-def log_input(dataset: Any, context: str | None = None, *, name: str | None = None) -> DatasetInput:
+def log_input(dataset: Any, context: str | None = None, *, name: str | None = None) -> DatasetInput | None:
     """Logs a dataset that the current run reads, and returns what is kept of it: digest, schema, source.
 
-    `dataset` is a pandas DataFrame, a numpy array, a path, or a `DatasetInput`; the data itself is not copied.
+    `dataset` is a pandas DataFrame, a numpy array, a path, or a `DatasetInput`; the data itself is not copied. None is
+    returned when it could not be read, which is warned of.
     """
     return contents.log_input(_current(), dataset, context, name)
 
