@@ -100,6 +100,26 @@ def test_an_unchanged_dirty_tree_is_looked_at_and_no_more(
     assert any("ls-files" in call for call in calls)
 
 
+def test_a_tree_that_only_a_filter_makes_clean_is_looked_at_and_no_more(
+    git: Git, git_calls: CountGit, git_repo: Path, open_at: OpenAt, settle: Settle
+) -> None:
+    git(git_repo, "config", "filter.strip.clean", "sed /output/d")
+    (git_repo / ".gitattributes").write_text("*.ipynb filter=strip\n")
+    (git_repo / "lab.ipynb").write_text("code\noutput\n")
+    git(git_repo, "add", ".")
+    git(git_repo, "commit", "--quiet", "-m", "notebook")
+    settle()
+    first = capture_source(open_at(git_repo))
+    assert [left.reason for left in first.left_out] == ["filtered"]
+    store = open_at(git_repo)
+    store.config("core.autocrlf")
+    git_calls()
+    assert capture_source(store) == first
+    assert not any("checkout-index" in call or "write-tree" in call for call in git_calls())
+    (git_repo / "lab.ipynb").write_text("code\n")
+    assert capture_source(open_at(git_repo)).left_out == ()
+
+
 def test_across_processes(git_repo: Path) -> None:
     (git_repo / "train.py").write_text("changed\n")
     script = (

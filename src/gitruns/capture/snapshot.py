@@ -38,8 +38,8 @@ def take_snapshot(
             )
             if look.is_settled(key):
                 write_kept(space.last_file, key.hexdigest(), head.commit if head else None, kept)
-        if head is not None and kept.commit == head.commit and not look.changes:
-            space.last_file.unlink(missing_ok=True)
+        if head is not None and kept.commit == head.commit and not look.changes and not kept.left_out:
+            space.last_file.unlink(missing_ok=True)  # clean again: the next start may ask for that first
         return kept, bool(look.changes)
 
 
