@@ -165,6 +165,14 @@ def test_names_that_are_hard_to_write(tmp_path: Path, git: Git) -> None:
     raw.mkdir()
     git(raw, "init", "-q", ".")
     _log_a_run(open_store(raw, environ=os.environ))
+    lines = tmp_path / "two\nlines\n"
+    lines.mkdir()
+    git(lines, "init", "-q", ".")
+    assert open_store(lines, environ=os.environ).paths.work_tree == lines
+    assert open_store(lines / ".git", environ=os.environ).paths.work_tree == lines
+    git(lines, "init", "-q", "--bare", "bare")
+    assert open_store(lines / "bare", environ=os.environ).paths.common_dir == lines / "bare"
+    _log_a_run(open_store(lines, repo=lines / "bare", environ=os.environ))
 
 
 @pytest.mark.parametrize("place", [".", "absent", "file"])

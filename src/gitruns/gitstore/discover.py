@@ -15,15 +15,10 @@ from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram, git_failed
 from gitruns.gitstore.store import GitStore
 
-_QUESTION = (
-    "rev-parse",
-    "--absolute-git-dir",
-    "--git-common-dir",
-    "--is-bare-repository",
-    "--is-shallow-repository",
-    "--show-object-format",
-    "--show-toplevel",  # last: outside a work tree git stops here
-)
+_FACTS = ("--is-bare-repository", "--is-shallow-repository", "--show-object-format")
+_PLACES = ("--absolute-git-dir", "--git-common-dir", "--show-toplevel")
+"""The last one is where git stops outside a work tree, with exit code 128."""
+
 _NOT_UNDERSTOOD = re.compile(r"unknown repository extension|Expected git repo version|unknown ref storage format")
 
 
@@ -71,20 +66,24 @@ def _find(start: Path, repo: Path | None, environ: Mapping[str, str]) -> tuple[R
         extra = {name: str(Path(environ[name]).absolute()) for name in names if environ.get(name)}
     if not place.is_dir():
         raise _no_repository(place, "there is no such folder")
-    code, out, stderr = GitProgram(None, None, environ).run_raw(*_QUESTION, cwd=place, env=extra)
-    answers = os.fsdecode(out).splitlines()
-    if len(answers) < len(_QUESTION) - 2 or code not in (0, 128):
+    git = GitProgram(None, None, environ)
+    code, out, stderr = git.run_raw("rev-parse", *_FACTS, *_PLACES, cwd=place, env=extra)
+    answers = os.fsdecode(out).split("\n")[:-1]
+    facts, places = answers[: len(_FACTS)], answers[len(_FACTS) :]
+    if code not in (0, 128) or len(places) < 2:
         raise _refused(place, code, stderr)
-    git_dir = Path(answers[0])
-    bare = answers[2] == "true"
+    if len(places) != (3 if code == 0 else 2):  # a folder's name has a line end in it
+        asked = [git.run_raw("rev-parse", name, cwd=place, env=extra) for name in _PLACES]
+        places = [os.fsdecode(out).removesuffix("\n") for code, out, _ in asked if code == 0]
+    git_dir, bare = Path(places[0]), facts[0] == "true"
     paths = RepoPaths(
         git_dir=git_dir,
-        common_dir=Path(os.path.normpath(place / answers[1])),
-        work_tree=None if bare else _work_tree(git_dir, answers[5:]),
+        common_dir=Path(os.path.normpath(place / places[1])),
+        work_tree=None if bare else _work_tree(git_dir, places[2:]),
         bare=bare,
-        shallow=answers[3] == "true",
+        shallow=facts[1] == "true",
     )
-    return paths, answers[4]
+    return paths, facts[2]
 
 
 def _work_tree(git_dir: Path, top_level: list[str]) -> Path | None:
