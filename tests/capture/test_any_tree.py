@@ -164,7 +164,7 @@ def check(played: list[tuple[object, ...]]) -> None:
             assert fingerprint(folder) == before
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(st.lists(steps, max_size=12))
 def test_any_tree(played: list[tuple[object, ...]]) -> None:
     check(played)
