@@ -101,10 +101,16 @@ gitruns.log_metric('m', 2.0, step=1)
 """
     )
     result = run_script(git_repo, script)
-    assert result.returncode == 0, result.stderr
+    assert (result.returncode, result.stderr) == (0, "")
     run = only_run(git_repo)
     assert run.info.status.value == "FINISHED"
     assert {key: summary.count for key, summary in run.metrics.items()} == {"m": 2, "child": 100}
+
+
+def test_the_child_of_a_fork_that_logs_nothing_says_nothing(git_repo: Path) -> None:
+    result = run_script(git_repo, START + "\nif os.fork() == 0:\n    sys.exit(0)\nos.wait()\n")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert only_run(git_repo).info.status.value == "FINISHED"
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])

@@ -239,6 +239,9 @@ class RunLog:
         self._close(self._writer.detach)
 
     def _close(self, last_record: Callable[[], object]) -> None:
+        if self._writer_pid != os.getpid():
+            return  # the child of a fork that has logged nothing: the file is its parent's
+
         def close() -> None:
             last_record()
             self._seal(self.run_id)

@@ -19,7 +19,7 @@ class ActiveRuns:
     def __init__(self) -> None:
         self._local = threading.local()
         self._all: list[RunLog] = []
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may end runs in the midst of a look-up
 
     def push(self, log: RunLog) -> None:
         """Makes a run the current one of this thread."""

@@ -46,7 +46,9 @@ _samplers: dict[str, Callable[[], None]] = {}
 
 def _session() -> Session:
     """The place to log into, opened once for each working directory and setting."""
-    named = tuple(os.environ.get(name, "") for name in ("GITRUNS_REPO", "GITRUNS_JOURNAL", "GITRUNS_SOURCE"))
+    named = tuple(
+        os.environ.get(name, "") for name in ("GITRUNS_REPO", "GITRUNS_JOURNAL", "GITRUNS_SOURCE", "GITRUNS_RUN_ID")
+    )
     key = (os.getcwd(), os.environ.get("GITRUNS_ON_ERROR", ""), os.environ.get("GITRUNS_EXPERIMENT", ""), *named)  # noqa: PTH109  a str is wanted, and this is a hot path
     with _lock:
         if key not in _sessions:
