@@ -144,7 +144,7 @@ def test_experiments_name_their_own_attributes() -> None:
         ("loss", ["val/loss", "lr"], "val/loss"),
         ("lr", ["learning_rate", "xyz"], None),
         ("x", ["completely", "different"], None),
-        ("", ["a"], "a"),
+        ("a", ["n"], None),
     ],
 )
 def test_the_nearest_name_is_suggested(word: str, known: list[str], meant: str | None) -> None:

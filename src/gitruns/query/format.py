@@ -70,12 +70,17 @@ def format_query(condition: Condition, subject: Subject = RUNS) -> str:
 def format_order(items: Iterable[OrderItem], subject: Subject = RUNS) -> list[str]:
     """Returns one text an item."""
     formatter = _Formatter(subject)
-    return [f"{formatter.value(item.value)} {'DESC' if item.descending else 'ASC'}" for item in items]
+    return [formatter.order(item) for item in items]
 
 
 class _Formatter:
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
+
+    def order(self, item: OrderItem) -> str:
+        text = self.value(item.value)
+        text = f"({text})" if text.startswith("-") else text  # else it would be a direction
+        return f"{text} {'DESC' if item.descending else 'ASC'}"
 
     def condition(self, tree: Condition) -> str:
         if isinstance(tree, Or):

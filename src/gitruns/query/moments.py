@@ -37,6 +37,7 @@ _DATE = re.compile(
 _AGO = re.compile(r"(?P<amount>[0-9]{1,9}) ?(?P<unit>[a-z]{1,7}) ago\Z", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
+_FARTHEST_MS = 2**62
 
 
 class Span(NamedTuple):
@@ -106,6 +107,16 @@ def span_of(moment: str, now: datetime) -> Span:
     if match["second"] is None:
         return _span(found, timedelta(minutes=1))
     return _span(found, timedelta(seconds=1) if match["fraction"] is None else _MILLISECOND)
+
+
+def span_of_length(amount: int | float, unit: str, now: datetime) -> Span:
+    """Returns the millisecond that lies a length of time from now, before it when the amount is negative.
+
+    What lies beyond the range of 64 bits is at its end.
+    """
+    start = _ms(now) + amount * UNITS_MS[unit]
+    start = int(min(max(start, -_FARTHEST_MS), _FARTHEST_MS))
+    return Span(start, start + 1)
 
 
 def _as_datetime(match: re.Match[str], local: tzinfo) -> datetime | None:

@@ -10,11 +10,12 @@ _MOST = 5000  # candidates looked at: an error message may not take long
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Returns the known word that is most likely meant, or None when none is near.
 
-    Near is one slip for every three characters, at most three; a slip is a character added, left out, changed, or
-    swapped with its neighbour. Case does not count. A longer key whose last part it is (`loss`: `val/loss`) comes next.
+    Near is one slip for every three characters, one at least and three at most, and none for a single character. A
+    slip is a character added, left out, changed, or swapped with its neighbour; case does not count. A longer key whose
+    last part it is (`loss`: `val/loss`) comes next.
     """
     wanted = word.lower()
-    most = min(3, max(1, len(wanted) // 3))
+    most = min(3, max(1, len(wanted) // 3)) if len(wanted) > 1 else 0
     best: tuple[int, int, str] | None = None
     part: str | None = None
     for _, candidate in zip(range(_MOST), known, strict=False):

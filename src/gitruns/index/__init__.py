@@ -1,0 +1,36 @@
+"""The index: a disposable SQLite file that finds any run among 100,000 in milliseconds.
+
+Git is the truth and never the query path. The index is fed with entities by whoever joins it with git and journals
+(`Source`), asks what revisions mean (`Revisions`) and what points were (`Points`), and answers queries of `query` as a
+scan over all runs would. It may be deleted at any time: what is in it is read again.
+"""
+
+from gitruns.index.columns import KnownKey
+from gitruns.index.index import Index, IndexStats
+from gitruns.index.marks import mark_of
+from gitruns.index.place import index_path
+from gitruns.index.reading import ListedRun
+from gitruns.index.refresh import Progress, RefreshReport
+from gitruns.index.request import MAX_RESULTS, ExperimentPage, RunPage, Search
+from gitruns.index.source import EXPERIMENTS_PLACE, UNSETTLED, Points, Revisions, Source, Unreadable
+
+__all__ = [
+    "EXPERIMENTS_PLACE",
+    "MAX_RESULTS",
+    "UNSETTLED",
+    "ExperimentPage",
+    "Index",
+    "IndexStats",
+    "KnownKey",
+    "ListedRun",
+    "Points",
+    "Progress",
+    "RefreshReport",
+    "Revisions",
+    "RunPage",
+    "Search",
+    "Source",
+    "Unreadable",
+    "index_path",
+    "mark_of",
+]

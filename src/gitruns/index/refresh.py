@@ -1,0 +1,286 @@
+"""The index brought up to date: what changed is found by marks and states, read in pieces, and written.
+
+The pieces are transactions of their own. What is still to be read is in the file, so whoever is killed leaves less to
+do for the next, and several processes share the work. Queries answer only when nothing is pending.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from gitruns.entities.experiment import Experiment
+from gitruns.entities.ids import RunId
+from gitruns.entities.run import Run
+from gitruns.index.database import writing
+from gitruns.index.source import EXPERIMENTS_PLACE, UNSETTLED, Source, Unreadable
+from gitruns.index.write import RunWriter, experiments_differ, write_experiments
+
+Progress = Callable[[int, int], None]
+"""Called with how many runs are done and how many there are, as far as known."""
+
+_FIRST_PIECE, _LARGEST_PIECE = 64, 4096
+_PIECE_S = 0.5
+_ATTEMPTS = 10
+
+
+@dataclass(slots=True)
+class RefreshReport:
+    """What a refresh did: runs read and written, runs taken out, runs that could not be read."""
+
+    written: int = 0
+    removed: int = 0
+    unreadable: int = 0
+    looked_at: tuple[str, ...] = ()
+
+
+def marks_in(connection: sqlite3.Connection) -> dict[str, str]:
+    """Returns the marks of the places as they were when each was last looked at."""
+    return dict(connection.execute("SELECT name, mark FROM places"))
+
+
+def has_pending(connection: sqlite3.Connection) -> bool:
+    """Returns whether runs are still to be read."""
+    return connection.execute("SELECT 1 FROM pending LIMIT 1").fetchone() is not None
+
+
+def generation(connection: sqlite3.Connection) -> str:
+    """Returns a text that changes with every change of what places say."""
+    value: str = connection.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()[0]
+    return value
+
+
+def is_fresh(connection: sqlite3.Connection, marks: Mapping[str, str]) -> bool:
+    """Returns whether the index holds what those marks stand for."""
+    return UNSETTLED not in marks.values() and marks_in(connection) == marks and not has_pending(connection)
+
+
+def refresh(connection: sqlite3.Connection, source: Source, progress: Progress | None = None) -> RefreshReport:
+    """Brings the index up to date with what the source says; returns what was done."""
+    report = RefreshReport()
+    marks = dict(source.places())
+    before = marks_in(connection)
+    changed = [name for name in marks if marks[name] == UNSETTLED or marks[name] != before.get(name)]
+    gone = [name for name in before if name not in marks]
+    report.looked_at = (*changed, *gone)
+    for place in changed:
+        if place == EXPERIMENTS_PLACE:
+            _take(connection, _Experiments(source.experiments), place, marks[place])
+        else:
+            _take(connection, _States(place, source.states), place, marks[place])
+    for place in gone:
+        _forget(connection, place)
+    _read_pending(connection, source, report, progress)
+    return report
+
+
+def forget_everything(connection: sqlite3.Connection) -> None:
+    """Makes every place count as changed and every run as not read: the next refresh reads all anew."""
+    with writing(connection):
+        connection.execute("DELETE FROM places")
+        connection.execute("DELETE FROM unreadable")
+        connection.execute("INSERT OR IGNORE INTO pending SELECT run_id FROM said UNION SELECT run_id FROM runs")
+        connection.execute("UPDATE details SET state = ''")
+        _new_generation(connection)
+
+
+# What places say
+
+
+class _Said(Protocol):
+    """Something that a place says: read from it, compared with what the index has, written."""
+
+    def read(self) -> None: ...
+
+    def differs(self, connection: sqlite3.Connection) -> bool: ...
+
+    def write(self, connection: sqlite3.Connection) -> None: ...
+
+
+def _take(connection: sqlite3.Connection, said: _Said, place: str, mark: str) -> None:
+    """Writes what a place says now, and its mark.
+
+    What was read before somebody else's change was written could be older than that change: it is read again. So the
+    index never goes back to what was, and whoever refreshed sees no less afterwards.
+    """
+    for attempt in range(_ATTEMPTS):
+        seen = generation(connection)
+        said.read()
+        if not said.differs(connection) and marks_in(connection).get(place) == mark:
+            return
+        with writing(connection):
+            if generation(connection) != seen and attempt < _ATTEMPTS - 1:
+                continue
+            if said.differs(connection):
+                said.write(connection)
+                _new_generation(connection)
+            connection.execute("INSERT OR REPLACE INTO places VALUES (?, ?)", (place, mark))
+        return
+
+
+class _States:
+    """The states of the runs that a place has; runs of which it says something else than before become pending."""
+
+    def __init__(self, place: str, read: Callable[[str], Mapping[RunId, str]]) -> None:
+        self._place = place
+        self._read = read
+        self._states: Mapping[RunId, str] = {}
+        self._different: list[RunId] = []
+
+    def read(self) -> None:
+        self._states = self._read(self._place)
+
+    def differs(self, connection: sqlite3.Connection) -> bool:
+        before: dict[RunId, str] = dict(
+            connection.execute("SELECT run_id, state FROM said WHERE place = ?", (self._place,))
+        )
+        now = self._states
+        if before == now:
+            return False
+        self._different = [run_id for run_id, state in now.items() if before.get(run_id) != state]
+        self._different += [run_id for run_id in before if run_id not in now]
+        return True
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        place, now, different = self._place, self._states, sorted(self._different)
+        connection.executemany(
+            "DELETE FROM said WHERE run_id = ? AND place = ?", [(one, place) for one in different if one not in now]
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO said VALUES (?, ?, ?)",
+            [(one, place, now[one]) for one in different if one in now],
+        )
+        connection.executemany("INSERT OR IGNORE INTO pending VALUES (?)", [(one,) for one in different])
+
+
+class _Experiments:
+    """All experiments."""
+
+    def __init__(self, read: Callable[[], Iterable[Experiment]]) -> None:
+        self._read = read
+        self._experiments: list[Experiment] = []
+
+    def read(self) -> None:
+        self._experiments = list(self._read())
+
+    def differs(self, connection: sqlite3.Connection) -> bool:
+        return experiments_differ(connection, self._experiments)
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        write_experiments(connection, self._experiments)
+
+
+def _new_generation(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE meta SET value = ? WHERE name = 'generation'", (secrets.token_hex(8),))
+
+
+def _forget(connection: sqlite3.Connection, place: str) -> None:
+    _take(connection, _States(place, lambda _: {}), place, UNSETTLED)
+    with writing(connection):
+        connection.execute("DELETE FROM places WHERE name = ?", (place,))
+
+
+# Reading what is pending
+
+
+def _read_pending(
+    connection: sqlite3.Connection, source: Source, report: RefreshReport, progress: Progress | None
+) -> None:
+    size = _FIRST_PIECE
+    while has_pending(connection):
+        start = time.monotonic()
+        with writing(connection):
+            _read_piece(connection, source, size, report)
+        # Pieces long enough to be worth their commit, short enough for others to wait for.
+        if time.monotonic() - start < _PIECE_S / 2:
+            size = min(2 * size, _LARGEST_PIECE)
+        elif time.monotonic() - start > _PIECE_S:
+            size = max(size // 2, _FIRST_PIECE)
+        if progress is not None:
+            done = report.written + report.removed + report.unreadable
+            left = int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
+            progress(done, done + left)
+
+
+def _read_piece(connection: sqlite3.Connection, source: Source, size: int, report: RefreshReport) -> None:
+    ids = [RunId(row[0]) for row in connection.execute("SELECT run_id FROM pending LIMIT ?", (size,))]
+    listed = json.dumps(ids)
+    wanted = _states_of(connection, source, ids, listed)
+    known = _known_states(connection, listed)
+    to_read = [(run_id, state) for run_id, state in wanted.items() if known.get(run_id) != state]
+    runs: list[tuple[str, Run]] = []
+    failures: list[tuple[RunId, str, str]] = []
+    for found in source.read(to_read) if to_read else ():
+        if isinstance(found, Unreadable):
+            failures.append((found.run_id, wanted[found.run_id], found.reason))
+        else:
+            runs.append((wanted[found.info.id], found))
+    _write_piece(connection, runs, failures)
+    here = {run.info.id for _, run in runs}
+    stale = [run_id for run_id in ids if run_id not in here and known.get(run_id) != wanted.get(run_id)]
+    RunWriter(connection).remove(stale)
+    report.removed += len({*stale} & known.keys())
+    _doubt(
+        connection, [run_id for run_id in stale if run_id in wanted and run_id not in {one for one, _, _ in failures}]
+    )
+    connection.execute("DELETE FROM unreadable WHERE run_id IN (SELECT value FROM json_each(?))", (listed,))
+    connection.executemany("INSERT INTO unreadable VALUES (?, ?, ?)", failures)
+    connection.execute("DELETE FROM pending WHERE run_id IN (SELECT value FROM json_each(?))", (listed,))
+    report.written += len(runs)
+    report.unreadable += len(failures)
+
+
+def _doubt(connection: sqlite3.Connection, run_ids: list[RunId]) -> None:
+    """Has the places looked at again that said something of runs which were not there."""
+    for run_id in run_ids:
+        connection.execute(
+            "UPDATE places SET mark = ? WHERE name IN (SELECT place FROM said WHERE run_id = ?)", (UNSETTLED, run_id)
+        )
+        connection.execute("DELETE FROM said WHERE run_id = ?", (run_id,))
+
+
+def _states_of(connection: sqlite3.Connection, source: Source, ids: list[RunId], listed: str) -> dict[RunId, str]:
+    """Returns the combined state of each run of which a place says anything."""
+    said: dict[RunId, dict[str, str]] = {}
+    rows = connection.execute(
+        "SELECT s.run_id, s.place, s.state FROM json_each(?) j CROSS JOIN said s ON s.run_id = j.value", (listed,)
+    )
+    for run_id, place, state in rows:
+        said.setdefault(RunId(run_id), {})[place] = state
+    return {run_id: source.combine(said[run_id]) for run_id in ids if run_id in said}
+
+
+def _known_states(connection: sqlite3.Connection, listed: str) -> dict[RunId, str]:
+    rows = connection.execute(
+        "SELECT r.run_id, d.state FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value "
+        "CROSS JOIN details d ON d.run = r.run",
+        (listed,),
+    )
+    return {RunId(run_id): state for run_id, state in rows}
+
+
+def _write_piece(
+    connection: sqlite3.Connection, runs: list[tuple[str, Run]], failures: list[tuple[RunId, str, str]]
+) -> None:
+    """Writes runs; one that cannot be written (text that is no text) fails alone."""
+    connection.execute("SAVEPOINT piece")
+    try:
+        RunWriter(connection).write(runs)
+    except (UnicodeError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError) as error:
+        connection.execute("ROLLBACK TO piece")
+        if len(runs) == 1:
+            state, run = runs.pop()
+            failures.append((run.info.id, state, f"cannot be indexed: {error}"))
+        else:
+            middle = len(runs) // 2
+            first, second = runs[:middle], runs[middle:]
+            _write_piece(connection, first, failures)
+            _write_piece(connection, second, failures)
+            runs[:] = first + second
+    finally:
+        connection.execute("RELEASE piece")

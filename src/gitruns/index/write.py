@@ -1,0 +1,218 @@
+"""Runs and experiments into the tables, in one transaction of the caller."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gitruns.entities.experiment import Experiment
+from gitruns.entities.ids import ExperimentId, RunId
+from gitruns.entities.run import Lifecycle, Run
+from gitruns.index.keybook import KeyBook
+from gitruns.index.rows import Row, detail_row, fit, label, metric_row, pack_keys, run_row, text_label, unpack_keys
+from gitruns.index.schema import (
+    ACTIVE,
+    DELETED,
+    KEY_EXPERIMENT_TAG,
+    KEY_METRIC,
+    KEY_PARAM,
+    KEY_TAG,
+    RUN_BITS,
+    RUN_MASK,
+)
+
+
+class RunWriter:
+    """Collects rows and writes them in the order of the tables, which costs half of writing run by run."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._keys = KeyBook(connection)
+        self._experiments: dict[str, int] = {}
+        self._next_run = int(connection.execute("SELECT coalesce(max(run), 0) FROM runs").fetchone()[0]) + 1
+
+    def write(self, runs: Sequence[tuple[str, Run]]) -> None:
+        """Writes runs, each with its state, in place of what the index had of them."""
+        numbers = self._remove([run.info.id for _, run in runs])
+        rows: dict[str, list[Row]] = {name: [] for name in ("runs", "details", "metrics", "labels", "inputs")}
+        # Runs that started one after the other lie side by side.
+        for state, run in sorted(runs, key=lambda pair: (pair[1].info.start_time_ms, pair[1].info.id)):
+            number = numbers.get(run.info.id)
+            if number is None:
+                number, self._next_run = self._next_run, self._next_run + 1
+            self._add(number, state, run, rows)
+        for table, found in rows.items():
+            self._insert(table, found)
+        self._keys.write_uses()
+
+    def remove(self, run_ids: Sequence[RunId]) -> None:
+        """Removes runs."""
+        self._remove(run_ids)
+        self._keys.write_uses()
+
+    def _add(self, number: int, state: str, run: Run, rows: dict[str, list[Row]]) -> None:
+        keys: list[int] = []
+        add_key, add_metric, add_label = keys.append, rows["metrics"].append, rows["labels"].append
+        numbers = self._keys.numbers(KEY_METRIC)
+        for name, metric in run.metrics.items():
+            key = numbers.get(name) or self._keys.add(KEY_METRIC, name)
+            add_key(key)
+            add_metric(metric_row(key << RUN_BITS | number, metric))
+        numbers = self._keys.numbers(KEY_PARAM)
+        for name, value in run.params.items():
+            key = numbers.get(name) or self._keys.add(KEY_PARAM, name)
+            add_key(key)
+            add_label((key << RUN_BITS | number, *label(value)))
+        numbers = self._keys.numbers(KEY_TAG)
+        for name, text in run.tags.items():
+            key = numbers.get(name) or self._keys.add(KEY_TAG, name)
+            add_key(key)
+            add_label((key << RUN_BITS | number, *text_label(text)))
+        self._keys.uses.update(keys)
+        rows["runs"].append(run_row(number, self._experiment(run.info.experiment_id), run.info))
+        rows["details"].append(detail_row(number, state, run, pack_keys(keys)))
+        for position, one in enumerate(run.inputs):
+            rows["inputs"].append((number, position, one.name, one.digest, one.context))
+
+    def _insert(self, table: str, rows: list[Row]) -> None:
+        if rows:
+            rows.sort(key=_first)
+            self._note_nul(table, rows)
+            marks = ",".join("?" * len(rows[0]))
+            self._connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608  our own names
+
+    def _note_nul(self, table: str, rows: list[Row]) -> None:
+        """Remembers that some text has a NUL: SQLite's own patterns would stop there."""
+        if table == "labels":
+            found = any("\0" in row[3] for row in rows)
+        else:
+            found = table != "metrics" and any("\0" in value for row in rows for value in row if type(value) is str)
+        if found:
+            self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('nul', 1)")
+
+    def _experiment(self, experiment_id: ExperimentId) -> int:
+        number = self._experiments.get(experiment_id)
+        if number is None:
+            number = self._experiments[experiment_id] = experiment_number(self._connection, experiment_id)
+        return number
+
+    def _remove(self, run_ids: Sequence[RunId]) -> dict[RunId, int]:
+        """Removes the rows of runs and returns the numbers that those had which were there."""
+        found = self._connection.execute(
+            "SELECT r.run_id, r.run, d.keys FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value "
+            "CROSS JOIN details d ON d.run = r.run",
+            (json.dumps(run_ids),),
+        ).fetchall()
+        if not found:
+            return {}
+        value_ids = []
+        for _, number, packed in found:
+            for key in unpack_keys(packed):
+                value_ids.append(key << RUN_BITS | number)
+                self._keys.uses[key] -= 1
+        self._delete(("metrics", "labels"), "id", value_ids)
+        self._delete(("runs", "details", "inputs"), "run", [number for _, number, _ in found])
+        return {RunId(run_id): number for run_id, number, _ in found}
+
+    def _delete(self, tables: Iterable[str], column: str, values: list[int]) -> None:
+        for table in tables:
+            self._connection.execute(
+                f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608  our own names
+                (json.dumps(values),),
+            )
+
+
+def _first(row: Row) -> Any:
+    return row[0]
+
+
+# Experiments
+
+
+def experiment_number(connection: sqlite3.Connection, experiment_id: str) -> int:
+    """Returns the number of an experiment, a new one when the index did not know it."""
+    row = connection.execute("SELECT number FROM experiments WHERE id = ?", (experiment_id,)).fetchone()
+    if row is not None:
+        return int(row[0])
+    made = connection.execute(
+        "INSERT INTO experiments (id, id_number, known, lifecycle, keys) VALUES (?, ?, 0, ?, ?)",
+        (experiment_id, _id_number(experiment_id), ACTIVE, b""),
+    )
+    return int(made.lastrowid or 0)
+
+
+def write_experiments(connection: sqlite3.Connection, experiments: Iterable[Experiment]) -> None:
+    """Writes all experiments there are, in place of all that the index had."""
+    connection.execute("UPDATE experiments SET known = 0, name = NULL, lifecycle = ?, tip = NULL", (ACTIVE,))
+    keys = KeyBook(connection)
+    for number, packed in connection.execute("SELECT number, keys FROM experiments").fetchall():
+        old = unpack_keys(packed)
+        keys.uses.subtract(old)
+        connection.executemany("DELETE FROM labels WHERE id = ?", [(key << RUN_BITS | number,) for key in old])
+    connection.execute("UPDATE experiments SET keys = ?", (b"",))
+    for experiment in experiments:
+        _write_experiment(connection, keys, experiment)
+    keys.write_uses()
+
+
+def experiments_differ(connection: sqlite3.Connection, experiments: Iterable[Experiment]) -> bool:
+    """Returns whether the index holds something else than these experiments."""
+    given = {
+        one.id: (
+            one.name,
+            DELETED if one.lifecycle is Lifecycle.DELETED else ACTIVE,
+            fit(one.creation_time_ms),
+            fit(one.last_update_time_ms),
+            one.commit,
+            dict(one.tags),
+        )
+        for one in experiments
+    }
+    return given != {experiment.pop(): tuple(experiment) for experiment in _written(connection)}
+
+
+def _written(connection: sqlite3.Connection) -> list[list[Any]]:
+    """Returns what the index holds of each experiment, its id last."""
+    tags: dict[int, dict[str, str]] = {}
+    rows = connection.execute(
+        f"SELECT l.id & {RUN_MASK}, k.name, l.text FROM keys k CROSS JOIN labels l"  # noqa: S608  our own numbers
+        f" ON l.id BETWEEN k.key << {RUN_BITS} AND k.key << {RUN_BITS} | {RUN_MASK} WHERE k.kind = ?",
+        (KEY_EXPERIMENT_TAG,),
+    )
+    for number, name, text in rows:
+        tags.setdefault(number, {})[name] = text
+    found = connection.execute(
+        "SELECT number, name, lifecycle, creation_time, last_update_time, tip, id FROM experiments WHERE known"
+    )
+    return [[*row[1:-1], tags.get(row[0], {}), row[-1]] for row in found]
+
+
+def _write_experiment(connection: sqlite3.Connection, keys: KeyBook, experiment: Experiment) -> None:
+    number = experiment_number(connection, experiment.id)
+    found = {keys.number(KEY_EXPERIMENT_TAG, name): text for name, text in experiment.tags.items()}
+    keys.uses.update(found)
+    connection.executemany(
+        "INSERT INTO labels VALUES (?, ?, ?, ?)",
+        [(key << RUN_BITS | number, *text_label(text)) for key, text in sorted(found.items())],
+    )
+    connection.execute(
+        "UPDATE experiments SET known = 1, name = ?, lifecycle = ?, creation_time = ?, last_update_time = ?, tip = ?,"
+        " keys = ? WHERE number = ?",
+        (
+            experiment.name,
+            DELETED if experiment.lifecycle is Lifecycle.DELETED else ACTIVE,
+            fit(experiment.creation_time_ms),
+            fit(experiment.last_update_time_ms),
+            experiment.commit,
+            pack_keys(found),
+            number,
+        ),
+    )
+
+
+def _id_number(experiment_id: str) -> int | float | str | None:
+    """Returns what experiments are ordered by: ids are decimal digits."""
+    is_number = experiment_id.isascii() and experiment_id.isdigit() and len(experiment_id) < 400
+    return fit(int(experiment_id)) if is_number else experiment_id
