@@ -21,7 +21,7 @@ from pathlib import Path
 
 from gitruns.errors import GitRunsError
 from gitruns.journal.place import SUFFIX, count_lines, create_file, reopen_file, rescue_file, same_file
-from gitruns.journal.syncing import sync_fd, sync_folder, syncer
+from gitruns.journal.syncing import sync_fd, sync_new_name, syncer
 
 MAX_WAITING_BYTES = 64 * 1024 * 1024
 """What lines may take up in memory while they wait, Python's own overhead of each counted in."""
@@ -286,8 +286,7 @@ class LogFile(ABC):
                 self._dirty = False
         durable = settled and self._sync(fd)
         if durable and not self._named_durably:
-            sync_folder(self.folder)
-            sync_folder(self.folder.parent)
+            sync_new_name(self.folder)
             self._named_durably = True
         self._tell()
         return durable

@@ -21,7 +21,6 @@ from gitruns.journal.lines import first_and_last
 from gitruns.journal.locks import lock_is_held
 from gitruns.journal.place import NEW_SUFFIX, SUFFIX
 from gitruns.journal.record import LAST_KINDS, MAX_LINE_BYTES, Opening, decode_opening
-from gitruns.journal.syncing import sync_folder
 
 SEALED_FILE = "sealed"
 
@@ -127,7 +126,6 @@ def remove(run_dir: Path) -> None:
     if not log_files(run_dir):
         (run_dir / SEALED_FILE).unlink(missing_ok=True)
         _remove_empty(run_dir)
-    sync_folder(run_dir.parent)
 
 
 def _has_more(path: Path, offset: int) -> bool:

@@ -173,7 +173,20 @@ else:
         os.fsync(fd)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_new_name(folder: Path) -> None:
+    """Makes the name of a file durable that is new in a new folder, once the file itself was synced.
+
+    On Linux that is done already: ext4, XFS, Btrfs and ZFS bring the creation and renaming of an inode, and of the
+    folders above it, to disk with the first fsync of the inode, because their journals keep the order. git relies on
+    the same (`core.fsync` knows no folders). A further fsync of each folder is a commit of the journal each, which
+    made up half of the time of a short run.
+    """
+    if sys.platform != "linux":
+        for one in (folder, folder.parent):
+            _sync_folder(one)
+
+
+def _sync_folder(folder: Path) -> None:
     """Makes the names in a folder durable, where the platform can."""
     with suppress(OSError):
         fd = os.open(folder, os.O_RDONLY)
