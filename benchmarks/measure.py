@@ -71,6 +71,24 @@ def fsync_seconds(folder: Path, times: int = 30) -> float:
         path.unlink()
 
 
+def create_seconds(folder: Path, times: int = 200) -> float:
+    """Returns the median seconds of making a small file and renaming it: what each loose object costs at least.
+
+    It differs a hundredfold between file systems and moments: ext4 is slow to make files for some seconds after many
+    were deleted anywhere on the disk.
+    """
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        names = iter(range(times))
+
+        def create() -> None:
+            name = next(names)
+            path = Path(scratch, str(name))
+            path.write_bytes(b"x" * 100)
+            path.rename(Path(scratch, f"named{name}"))
+
+        return median_of(create, times)
+
+
 def report(name: str, **figures: object) -> None:
     """Prints one figure as a JSON line."""
     rounded = {key: round(value, 6) if isinstance(value, float) else value for key, value in figures.items()}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from measure import fsync_seconds, median_of, report, scratch_repo, timed
+from measure import create_seconds, fsync_seconds, median_of, report, scratch_repo, timed
 
 import gitruns
 
@@ -20,6 +20,7 @@ def main() -> None:
     options = parser.parse_args()
     with scratch_repo(options.files) as folder:
         floor = fsync_seconds(folder / ".git")
+        create = create_seconds(folder / ".git")
 
         def one_run() -> None:
             gitruns.start_run()
@@ -32,6 +33,7 @@ def main() -> None:
             first_ms=first * 1e3,
             median_ms=median * 1e3,
             fsync_ms=floor * 1e3,
+            create_file_ms=create * 1e3,
             beyond_two_fsyncs_ms=(median - 2 * floor) * 1e3,
             budget_ms=10.0,
             ratio_to_budget=(median - 2 * floor) * 1e3 / 10.0,
