@@ -35,7 +35,7 @@ def run_on_terminal(
     process = subprocess.Popen(
         [sys.executable, "-c", _TAKE_TERMINAL, *command],
         cwd=folder,
-        env={**os.environ, "TERM": "xterm", "GIT_PAGER": "cat", **(environ or {})},
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "", "GIT_PAGER": "cat", **(environ or {})},
         stdin=child_end,
         stdout=child_end,
         stderr=child_end,
