@@ -52,11 +52,7 @@ def test_every_public_name_is_documented(name: str) -> None:
     assert re.search(rf"`(?:gitruns\.)?{name}\b", pages) or re.search(rf"\bgitruns\.{name}\b", pages)
 
 
-JOINTS = {"adopt"}
-"""Methods that only the fluent functions call."""
-
-
-@pytest.mark.parametrize("name", [name for name in vars(gitruns.Client) if name[0] != "_" and name not in JOINTS])
+@pytest.mark.parametrize("name", [name for name in vars(gitruns.Client) if name[0] != "_"])
 def test_every_method_of_the_client_is_documented(name: str) -> None:
     assert re.search(rf"`[^`\n]*\b{name}\b", text_of("python.md"))
 

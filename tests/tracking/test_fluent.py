@@ -314,3 +314,11 @@ def test_the_run_of_the_environment_is_opened_once(monkeypatch: pytest.MonkeyPat
         pass
     assert joined.info.run_id == run.info.run_id
     assert another.info.run_id != run.info.run_id
+
+
+def test_the_schedulers_ids_are_tags(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    fluent._sessions.clear()
+    with gitruns.start_run(tags={"team": "vision"}) as run:
+        pass
+    assert gitruns.get_run(run.info.run_id).data.tags == {"slurm_job_id": "4711", "team": "vision"}

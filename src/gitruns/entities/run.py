@@ -15,7 +15,7 @@ from gitruns.entities.source import Source
 from gitruns.entities.stamp import Stamp
 from gitruns.entities.status import Lifecycle as Lifecycle
 from gitruns.entities.status import RunStatus as RunStatus
-from gitruns.entities.values import MetricSummary, Point, Scalar
+from gitruns.entities.values import MetricSummary, Scalar
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -103,11 +103,3 @@ class Identity:
     name: str
     email: str
     utc_offset_minutes: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """Points of one run's metrics, by metric, then in logged order."""
-
-    points: tuple[Point, ...]
-    complete: bool = True

@@ -11,22 +11,6 @@ Scalar: TypeAlias = "str | int | float | bool | None"
 """A param's value as logged: what one JSON scalar can hold, integers of any size, NaN and infinities."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Param:
-    """One input of a run: write-once, typed."""
-
-    key: str
-    value: Scalar
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tag:
-    """One note about a run, changeable at any time."""
-
-    key: str
-    value: str
-
-
 @dataclass(frozen=True, slots=True)
 class Point:
     """One measured value of a metric. `time_ms` is milliseconds UTC; positional, because there are millions."""
@@ -98,10 +82,6 @@ class MetricSummary:
     min: float
     max: float
     mean: float
-
-    def last_point(self, metric: str) -> Point:
-        """Returns the point that `last` was taken from."""
-        return Point(metric, self.step, self.time_ms, self.last)
 
 
 def _order(step: int, time_ms: int, value: float) -> tuple[int, int, tuple[bool, float, float]]:

@@ -255,10 +255,6 @@ class Client:
             log.detach()
         self._logs.clear()
 
-    def adopt(self, log: RunLog) -> None:
-        """Lets calls that name this run use a log that is open already."""
-        self._logs[log.run_id] = log
-
 
 def status_of(text: str) -> RunStatus:
     """Returns the status that a word names; raises `InvalidInputError` with the words there are."""

@@ -12,6 +12,7 @@ from gitruns.capture import (
     SnapshotRules,
     capture_environment,
     capture_source,
+    describe_job,
     describe_process,
 )
 from gitruns.entities import names
@@ -79,7 +80,7 @@ class Session:
 
         `command` is the command line to record instead of this process's own, for one that runs on behalf of it.
         """
-        first_tags = _first_tags(tags or {}, description)
+        first_tags = _first_tags({**describe_job(self._environ), **(tags or {})}, description)
         name, parent = _reserved(first_tags, run_name, parent_run_id)
         place = self.place
         experiment = place.experiment_for_start(
