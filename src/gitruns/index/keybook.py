@@ -11,21 +11,15 @@ class KeyBook:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._numbers: dict[int, dict[str, int]] = {}
+        self._numbers: dict[tuple[int, str], int] = {}
         self.uses: Counter[int] = Counter()
         """How many more runs use a key than when the transaction began."""
 
     def number(self, kind: int, name: str) -> int:
         """Returns the number of a key, a new one when it has none yet."""
-        return self.numbers(kind).get(name) or self.add(kind, name)
-
-    def numbers(self, kind: int) -> dict[str, int]:
-        """Returns the numbers of the keys of a kind that were asked for before; `add` finds the others."""
-        return self._numbers.setdefault(kind, {})
-
-    def add(self, kind: int, name: str) -> int:
-        """Finds the number of a key that was not asked for before, a new one when it has none yet."""
-        number = self.numbers(kind)[name] = self._find(kind, name)
+        number = self._numbers.get((kind, name))
+        if number is None:
+            number = self._numbers[kind, name] = self._find(kind, name)
         return number
 
     def _find(self, kind: int, name: str) -> int:

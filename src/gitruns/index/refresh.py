@@ -27,6 +27,8 @@ Progress = Callable[[int, int], None]
 _FIRST_PIECE, _LARGEST_PIECE = 64, 4096
 _PIECE_S = 0.5
 _ATTEMPTS = 10
+_UNWRITABLE = (UnicodeError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
+"""What SQLite raises for text that is no text, and for numbers beyond its own."""
 
 
 @dataclass(slots=True)
@@ -194,8 +196,12 @@ def _read_pending(
     size = _FIRST_PIECE
     while has_pending(connection):
         start = time.monotonic()
-        with writing(connection):
-            _read_piece(connection, source, size, report)
+        try:
+            with writing(connection):
+                _read_piece(connection, source, size, report, careful=False)
+        except _UNWRITABLE:
+            with writing(connection):
+                _read_piece(connection, source, size, report, careful=True)
         # Pieces long enough to be worth their commit, short enough for others to wait for.
         if time.monotonic() - start < _PIECE_S / 2:
             size = min(2 * size, _LARGEST_PIECE)
@@ -207,7 +213,10 @@ def _read_pending(
             progress(done, done + left)
 
 
-def _read_piece(connection: sqlite3.Connection, source: Source, size: int, report: RefreshReport) -> None:
+def _read_piece(
+    connection: sqlite3.Connection, source: Source, size: int, report: RefreshReport, *, careful: bool
+) -> None:
+    """Reads and writes some of the pending runs; when `careful`, one that cannot be written is left out alone."""
     ids = [RunId(row[0]) for row in connection.execute("SELECT run_id FROM pending LIMIT ?", (size,))]
     listed = json.dumps(ids)
     wanted = _states_of(connection, source, ids, listed)
@@ -218,21 +227,36 @@ def _read_piece(connection: sqlite3.Connection, source: Source, size: int, repor
     for found in source.read(to_read) if to_read else ():
         if isinstance(found, Unreadable):
             failures.append((found.run_id, wanted[found.run_id], found.reason))
-        else:
+            continue
+        problem = RunWriter(connection).problem_with(found) if careful else None
+        if problem is None:
             runs.append((wanted[found.info.id], found))
-    _write_piece(connection, runs, failures)
-    here = {run.info.id for _, run in runs}
+        else:
+            failures.append((found.info.id, wanted[found.info.id], f"cannot be indexed: {problem}"))
+    RunWriter(connection).write(runs)
+    _write_failures(connection, ids, runs, failures, wanted, known, report)
+    connection.execute("DELETE FROM pending WHERE run_id IN (SELECT value FROM json_each(?))", (listed,))
+
+
+def _write_failures(
+    connection: sqlite3.Connection,
+    ids: list[RunId],
+    runs: list[tuple[str, Run]],
+    failures: list[tuple[RunId, str, str]],
+    wanted: Mapping[RunId, str],
+    known: Mapping[RunId, str],
+    report: RefreshReport,
+) -> None:
+    """Takes out what was not read, and says why where that is known."""
+    here, failed = {run.info.id for _, run in runs}, {run_id for run_id, _, _ in failures}
     stale = [run_id for run_id in ids if run_id not in here and known.get(run_id) != wanted.get(run_id)]
     RunWriter(connection).remove(stale)
-    report.removed += len({*stale} & known.keys())
-    _doubt(
-        connection, [run_id for run_id in stale if run_id in wanted and run_id not in {one for one, _, _ in failures}]
-    )
-    connection.execute("DELETE FROM unreadable WHERE run_id IN (SELECT value FROM json_each(?))", (listed,))
+    _doubt(connection, [run_id for run_id in stale if run_id in wanted and run_id not in failed])
+    connection.execute("DELETE FROM unreadable WHERE run_id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
     connection.executemany("INSERT INTO unreadable VALUES (?, ?, ?)", failures)
-    connection.execute("DELETE FROM pending WHERE run_id IN (SELECT value FROM json_each(?))", (listed,))
     report.written += len(runs)
     report.unreadable += len(failures)
+    report.removed += len({*stale} & known.keys() - failed)
 
 
 def _doubt(connection: sqlite3.Connection, run_ids: list[RunId]) -> None:
@@ -262,25 +286,3 @@ def _known_states(connection: sqlite3.Connection, listed: str) -> dict[RunId, st
         (listed,),
     )
     return {RunId(run_id): state for run_id, state in rows}
-
-
-def _write_piece(
-    connection: sqlite3.Connection, runs: list[tuple[str, Run]], failures: list[tuple[RunId, str, str]]
-) -> None:
-    """Writes runs; one that cannot be written (text that is no text) fails alone."""
-    connection.execute("SAVEPOINT piece")
-    try:
-        RunWriter(connection).write(runs)
-    except (UnicodeError, sqlite3.InterfaceError, sqlite3.ProgrammingError, OverflowError) as error:
-        connection.execute("ROLLBACK TO piece")
-        if len(runs) == 1:
-            state, run = runs.pop()
-            failures.append((run.info.id, state, f"cannot be indexed: {error}"))
-        else:
-            middle = len(runs) // 2
-            first, second = runs[:middle], runs[middle:]
-            _write_piece(connection, first, failures)
-            _write_piece(connection, second, failures)
-            runs[:] = first + second
-    finally:
-        connection.execute("RELEASE piece")

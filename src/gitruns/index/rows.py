@@ -68,7 +68,13 @@ def label(value: Scalar) -> tuple[int | float | None, int, str]:
         return None, KIND_NONE, "None"
     if isinstance(value, bool):
         return None, KIND_BOOL, str(value)
-    return fit(value), KIND_INT if isinstance(value, int) else KIND_FLOAT, param_text(value)
+    # Integers are kept as texts are; floats are not, since 0.0 and -0.0 are equal and have other texts.
+    return _int_label(value) if isinstance(value, int) else (fit(value), KIND_FLOAT, param_text(value))
+
+
+@lru_cache(maxsize=16384)
+def _int_label(value: int) -> tuple[int | float | None, int, str]:
+    return fit(value), KIND_INT, param_text(value)
 
 
 def value_of(kind: int, text: str) -> Scalar:
