@@ -184,9 +184,9 @@ def test_output_is_shown_while_it_runs(empty_repo: Path) -> None:
 )
 def test_signals_are_passed_on(number: signal.Signals, empty_repo: Path) -> None:
     script = (
-        "import signal, sys, time\n"
-        f"signal.signal({int(number)}, lambda *a: (print('got it', flush=True), sys.exit(7)))\n"
-        "print('ready', flush=True)\n"
+        "import os, signal, sys, time\n"  # os.write, because print is not reentrant
+        f"signal.signal({int(number)}, lambda *a: (os.write(1, b'got it\\n'), sys.exit(7)))\n"
+        "os.write(1, b'ready\\n')\n"
         "time.sleep(30)"
     )
     with subprocess.Popen(
