@@ -112,7 +112,7 @@ class _Page:
         if source.remote_url:
             yield "From", printable(source.remote_url)
         if source.incomplete:
-            yield "", self._terminal.paint(f"incomplete: {len(source.left_out)} files are not in it", "mark")
+            yield "", self._terminal.paint(f"incomplete: {_left_out(len(source.left_out))} not in it", "mark")
             shown = source.left_out if self._facts.everything else source.left_out[:_MAX_ARTIFACTS]
             for left in shown:
                 bytes_ = f", {size(left.size)}" if left.size is not None else ""
@@ -221,6 +221,10 @@ def artifact_columns(artifacts: Sequence[Artifact]) -> list[Column]:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _left_out(count: int) -> str:
+    return f"{_counted(count, 'file')} {'is' if count == 1 else 'are'}"
 
 
 def _place(data: DatasetInput) -> str:
