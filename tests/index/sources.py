@@ -118,7 +118,7 @@ class MemorySource:
 
     def states(self, place: str) -> Mapping[RunId, str]:
         self.states_count += 1
-        return {one: state for one, (state, _) in getattr(self, place).items()}
+        return {one: state for one, (state, _) in dict(getattr(self, place)).items()}
 
     def combine(self, said: Mapping[str, str]) -> str:
         return "+".join(said[place] for place in sorted(said))
@@ -135,6 +135,14 @@ class MemorySource:
 
     def experiments(self) -> Iterable[Experiment]:
         return self.listed
+
+
+def varied_source(count: int) -> MemorySource:
+    """Returns a source of some runs that have some keys in common; the same each time."""
+    return MemorySource(
+        make_run(number, metrics={f"m{number % 7}": 1.0, "acc": (number % 10) / 10}, tags={"t": str(number)})
+        for number in range(count)
+    )
 
 
 COMMITS = [ObjectId(f"{letter}" * 40) for letter in "abcdef"]

@@ -15,6 +15,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -209,12 +210,26 @@ def _create(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
+def _tables(connection: sqlite3.Connection) -> set[tuple[str, str | None]]:
+    return set(connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"))
+
+
+@cache
+def _our_tables() -> set[tuple[str, str | None]]:
+    connection = sqlite3.connect(_MEMORY, isolation_level=None)
+    try:
+        _create(connection)
+        return _tables(connection)
+    finally:
+        connection.close()
+
+
 def _is_sound(path: Path, busy_s: float) -> bool:
     """Returns whether the file is one of ours and whole: another process may have replaced it already."""
     try:
         connection = _opened(str(path), busy_s)
         try:
-            if _version(connection) != SCHEMA_VERSION:
+            if _version(connection) != SCHEMA_VERSION or _tables(connection) != _our_tables():
                 return False
             answer: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             return answer == "ok"
@@ -249,12 +264,11 @@ def _has_no_log(path: Path) -> bool:
 def _copy(path: Path, how: str, copy: sqlite3.Connection) -> None:
     original = _opened(f"{path.resolve().as_uri()}?{how}", 1.0, uri=True)
     try:
-        if _version(original) != SCHEMA_VERSION:
+        if _version(original) != SCHEMA_VERSION or _tables(original) != _our_tables():
             raise sqlite3.DatabaseError("file is not a database of this version")
         original.backup(copy)
     finally:
         original.close()
-    copy.execute("SELECT count(*) FROM runs").fetchone()
 
 
 @contextmanager
