@@ -13,7 +13,7 @@ import orjson
 
 from gitruns.journal.record import MAX_LINE_BYTES, Record, decode_record
 
-BLOCK_BYTES = 512 * 1024
+BLOCK_BYTES = 128 * 1024
 _TAIL_BYTES = 64 * 1024
 
 

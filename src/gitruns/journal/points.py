@@ -28,8 +28,8 @@ from gitruns.journal.reader import JournalReader
 from gitruns.journal.record import Record
 from gitruns.journal.sealed import read_seal
 
-MEMORY_BYTES = 32 * 1024 * 1024
-_PIECE_BYTES = 1024 * 1024
+MEMORY_BYTES = 4 * 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 _METRIC_OVERHEAD_BYTES = 1024
 _CHUNK_OVERHEAD_BYTES = 48
 
