@@ -89,7 +89,7 @@ class Conditions:
         if isinstance(tree, Or):
             return _joined([self._condition(one) for one in tree.conditions], "OR") or "0"
         if isinstance(tree, Not):
-            return f"NOT coalesce({self._condition(tree.condition)}, 0)"
+            return self._negation(tree)
         if isinstance(tree, Comparison):
             return self._comparison(tree.operator, tree.left, tree.right)
         if isinstance(tree, Among):
@@ -101,6 +101,12 @@ class Conditions:
         if isinstance(tree, Is):
             return self._is(tree)
         return self._git.term(tree)
+
+    def _negation(self, tree: Not) -> str:
+        negations, inner = 1, tree.condition
+        while isinstance(inner, Not):
+            negations, inner = negations + 1, inner.condition
+        return f"{'NOT ' if negations % 2 else ''}coalesce({self._condition(inner)}, 0)"
 
     def _comparison(self, operator: str, left: Value, right: Value) -> str:
         mode = mode_of(kind_of(left, self._subject), kind_of(right, self._subject))

@@ -32,7 +32,7 @@ class Operand:
     """A value: the conditions that the run has it, its number and its text (None where it can have none), is it NaN.
 
     `requires` are keys without which the run does not have it. `exact` is what compares exactly with an integer
-    beyond 64 bits, None where the number does.
+    beyond 64 bits, None where the number does. `needed` are the conditions that `present` is made of, where several.
     """
 
     present: str
@@ -41,6 +41,7 @@ class Operand:
     nan: str = "0"
     requires: tuple[KeyRef, ...] = field(default=())
     exact: str | None = None
+    needed: tuple[str, ...] = ()
 
 
 class Operands:
@@ -155,15 +156,26 @@ class Operands:
             parts, number = [inner], f"(- {inner.number})"
         else:
             left, right = self._as_float(value.left), self._as_float(value.right)
-            parts, number = [left, right], f"({left.number} {value.operator} {right.number})"
-        present = " AND ".join(dict.fromkeys(part.present for part in parts))
+            first = str(left.number)
+            if isinstance(value.left, Arithmetic) and _binds(value.left) >= _binds(value):
+                first = first[1:-1]  # without its parentheses: a long sum must not nest as deeply as it is long
+            parts, number = [left, right], f"({first} {value.operator} {right.number})"
+        needed = tuple(dict.fromkeys(one for part in parts for one in part.needed or (part.present,)))
+        present = " AND ".join(needed)
         requires = tuple(dict.fromkeys(key for part in parts for key in part.requires))
-        return Operand(f"({present})", number, nan=f"({present} AND {number} IS NULL)", requires=requires)
+        nan = f"({present} AND {number} IS NULL)"
+        return Operand(f"({present})", number, nan=nan, requires=requires, needed=needed)
 
     def _as_float(self, value: Value) -> Operand:
         """Returns a number as the float that arithmetic is done with: integers of SQLite would divide to integers."""
         operand = self.number(value)
+        if isinstance(value, (Arithmetic, Negative)):
+            return operand
         return Operand(operand.present, f"CAST({operand.number} AS REAL)", requires=operand.requires)
+
+
+def _binds(value: Arithmetic) -> int:
+    return 1 if value.operator in "*/" else 0
 
 
 def _case(branches: list[tuple[str, str]]) -> str:

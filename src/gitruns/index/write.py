@@ -243,7 +243,7 @@ def _written(connection: sqlite3.Connection) -> list[list[Any]]:
 def _write_experiment(connection: sqlite3.Connection, keys: KeyBook, experiment: Experiment) -> None:
     number = experiment_number(connection, experiment.id)
     found = {keys.number(KEY_EXPERIMENT_TAG, name): text for name, text in experiment.tags.items()}
-    keys.uses.update(found)
+    keys.uses.update(list(found))
     connection.executemany(
         "INSERT INTO labels VALUES (?, ?, ?, ?)",
         [(key << RUN_BITS | number, *text_label(text)) for key, text in sorted(found.items())],

@@ -33,7 +33,8 @@ from gitruns.query.tokens import Token, TokenKind
 
 Node: TypeAlias = "Value | Condition"
 
-MAX_DEPTH = 40
+MAX_DEPTH = 25
+"""Levels of parentheses, NOT and minus: fewer than SQLite's parser can hold, however they are mixed."""
 MAX_ARITHMETIC = 100
 
 KEYWORDS = frozenset("and or not in is null nan like ilike regexp between true false".split())
