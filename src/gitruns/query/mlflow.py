@@ -6,7 +6,7 @@ SQL tokenizer trips over are read (`params.from`, `IS  NOT  NULL`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gitruns.errors import InvalidInputError
 from gitruns.query.ast import (
@@ -26,6 +26,7 @@ from gitruns.query.ast import (
 from gitruns.query.fields import DATASET_KEYS, EXPERIMENTS, RUNS, Holds, Subject
 from gitruns.query.lexer import Lexer
 from gitruns.query.operands import as_metric_number, number_literal
+from gitruns.query.pointing import bad_query
 from gitruns.query.tokens import Token, TokenKind
 
 _ORDERED = ("=", "!=", "<", "<=", ">", ">=")
@@ -34,6 +35,7 @@ _ON_KEYS = (*_ON_TEXT, "IS NULL", "IS NOT NULL")
 _ON_LISTS = (*_ON_TEXT, "IN", "NOT IN")
 _ON_IDS = ("=", "!=", "IN", "NOT IN")
 _ENTITIES = "['metric', 'parameter', 'tag', 'attribute', 'dataset']"
+_SHOWN = 80
 _WORDS = {Entity.PARAM: "parameter"}
 
 
@@ -52,21 +54,33 @@ def parse_mlflow_order(texts: Iterable[str], subject: Subject = RUNS) -> tuple[O
     seen: set[object] = set()
     for text, item in zip(listed, items, strict=True):
         if item.value in seen:
-            raise Lexer(text, (), joined=False).error(f"`order_by` contains duplicate fields: {listed}", 0)
+            raise bad_query(f"`order_by` contains duplicate fields: {listed}", text, 0)
         seen.add(item.value)
     return items
+
+
+class _MlflowLexer(Lexer):
+    """What is no token at all is an invalid clause to MLflow."""
+
+    def error(self, message: str, start: int, hint: str | None = None) -> InvalidInputError:
+        clause = self.text[start : start + _SHOWN].split(" ")[0]
+        return bad_query(f"Invalid clause(s) in filter string: '{clause}'", self.text, start, hint=message)
 
 
 class _MlflowParser:
     def __init__(self, text: str, subject: Subject) -> None:
         self._text = text
         self._subject = subject
-        self._lexer = Lexer(text, subject.entities, joined=False)
+        self._lexer = _MlflowLexer(text, subject.entities, joined=False)
+
+    def error(self, message: str, start: int) -> InvalidInputError:
+        """Returns the error with MLflow's own words."""
+        return bad_query(message, self._text, min(start, len(self._text)))
 
     def clauses(self) -> list[Condition]:
         """Reads the whole filter. ANDs may stand before, after and beside each other, or not at all: so in MLflow."""
         if not self._text.strip():
-            raise self._lexer.error(f"Invalid filter {self._text!r}. Could not be parsed.", 0)
+            raise self.error(f"Invalid filter {self._text!r}. Could not be parsed.", 0)
         found: list[Condition] = []
         while (token := self._lexer.peek()).kind is not TokenKind.END:
             if token.keyword == "and":
@@ -85,35 +99,44 @@ class _MlflowParser:
         if direction.kind is not TokenKind.END and self._lexer.peek().kind is not TokenKind.END:
             raise self._bad_order(direction)
         if direction.kind is not TokenKind.END and direction.keyword not in ("asc", "desc"):
-            raise self._lexer.error(f"Invalid ordering key in order_by clause '{self._text}'.", direction.start)
+            raise self.error(f"Invalid ordering key in order_by clause '{self._text}'.", direction.start)
         found = self._identifier(token, self._subject.mlflow_order)
         if found.entity is Entity.DATASET:
-            raise self._lexer.error("Invalid identifier type 'dataset'", token.start)
+            raise self.error("Invalid identifier type 'dataset'", token.start)
         if self._subject is EXPERIMENTS and found.entity is not Entity.ATTRIBUTE:
-            raise self._lexer.error(f"Invalid order_by entity: {found.entity}", token.start)
+            raise self.error(f"Invalid order_by entity: {found.entity}", token.start)
         return OrderItem(found, direction.keyword == "desc")
 
     def _bad_order(self, token: Token) -> InvalidInputError:
-        return self._lexer.error(f"Invalid order_by clause '{self._text}'. Could not be parsed.", token.start)
+        return self.error(f"Invalid order_by clause '{self._text}'. Could not be parsed.", token.start)
 
     # Clauses
 
     def _clause(self) -> Condition:
         start = self._lexer.take()
+        if start.kind in (TokenKind.NUMBER, TokenKind.TEXT):
+            raise self._no_identifier(start, start.end)
         if start.kind not in (TokenKind.NAME, TokenKind.QUOTED) or start.keyword in ("not", "or"):
             raise self._invalid(start)
         operator = self._lexer.take()
+        if operator.kind is TokenKind.SYMBOL and operator.text in "+-*/":
+            raise self._no_identifier(start, self._lexer.peek().end)
         comparator = self._comparator(operator)
         field = self._identifier(start, self._subject.mlflow_filter)
         if comparator in ("IS NULL", "IS NOT NULL"):
             return self._null(field, comparator, operator)
         value = self._value(field)
         self._check_comparator(field, comparator, operator)
+        self._check_ids(field, value if isinstance(value, tuple) else (value,))
         if isinstance(value, tuple):
             return Among(field, value, comparator == "NOT IN", operator.start)
         if comparator in ("LIKE", "ILIKE") and isinstance(value, Text):
             return Match(comparator, field, value.value, column=operator.start)
         return Comparison(comparator, field, value, operator.start)
+
+    def _no_identifier(self, token: Token, end: int) -> InvalidInputError:
+        found = self._text[token.start : end]
+        return self.error(f"Invalid comparison clause. Expected 'Identifier' found '{found}'", token.start)
 
     def _comparator(self, token: Token) -> str:
         if token.kind is TokenKind.SYMBOL and token.text[0] in "=<>!":
@@ -135,25 +158,25 @@ class _MlflowParser:
 
     def _invalid(self, token: Token) -> InvalidInputError:
         found = self._text[token.start : token.end] or "the end"
-        return self._lexer.error(f"Invalid clause(s) in filter string: '{found}'", token.start)
+        return self.error(f"Invalid clause(s) in filter string: '{found}'", token.start)
 
     def _identifier(self, token: Token, attributes: frozenset[str]) -> Field:
         entity = self._subject.entities.get(token.prefix) if token.prefix in self._subject.mlflow_entities else None
         if token.prefix or "." in token.text:
             if entity is None:
                 named = token.prefix or token.text.split(".")[0]
-                raise self._lexer.error(f"Invalid entity type '{named}'. Valid values are {_ENTITIES}", token.start)
+                raise self.error(f"Invalid entity type '{named}'. Valid values are {_ENTITIES}", token.start)
         else:
             entity = Entity.ATTRIBUTE
         if entity is Entity.ATTRIBUTE:
             attribute = self._subject.attribute(token.text)
             if token.text not in attributes or attribute is None:
-                raise self._lexer.error(
+                raise self.error(
                     f"Invalid attribute key '{token.text}' specified. Valid keys are {sorted(attributes)}", token.start
                 )
             return Field(entity, attribute.name, token.start)
         if entity is Entity.DATASET and token.text not in DATASET_KEYS:
-            raise self._lexer.error(
+            raise self.error(
                 f"Invalid dataset key '{token.text}' specified. Valid keys are {sorted(DATASET_KEYS)}", token.start
             )
         return Field(entity or Entity.ATTRIBUTE, token.text, token.start)
@@ -161,7 +184,7 @@ class _MlflowParser:
     def _null(self, field: Field, comparator: str, operator: Token) -> Condition:
         allowed = (Entity.TAG, Entity.PARAM) if self._subject is RUNS else (Entity.TAG,)
         if field.entity not in allowed:
-            raise self._lexer.error(
+            raise self.error(
                 f"IS NULL / IS NOT NULL is only supported for tags and params, not for '{field.entity}' '{field.key}'",
                 operator.start,
             )
@@ -170,7 +193,7 @@ class _MlflowParser:
     def _check_comparator(self, field: Field, comparator: str, operator: Token) -> None:
         allowed = self._comparators(field)
         if comparator not in allowed:
-            raise self._lexer.error(f"Invalid comparator '{comparator}' not one of {list(allowed)}", operator.start)
+            raise self.error(f"Invalid comparator '{comparator}' not one of {list(allowed)}", operator.start)
 
     def _comparators(self, field: Field) -> tuple[str, ...]:
         if field.entity is Entity.METRIC or self._is_time(field):
@@ -192,14 +215,18 @@ class _MlflowParser:
         if field.entity is Entity.METRIC or self._is_time(field):
             return self._number(token, field)
         if token.kind in (TokenKind.TEXT, TokenKind.QUOTED) and self._text[token.start] != "e":
-            return self._checked_text(Text(token.text, token.start), field)
+            return Text(token.text, token.start)
         if token.kind is TokenKind.SYMBOL and token.text == "(" and self._takes_list(field, token):
-            return self._list(field)
+            return self._list()
         what = _WORDS.get(field.entity, str(field.entity))
         found = self._text[token.start : token.end]
-        raise self._lexer.error(
-            f"Expected a quoted string value for {what} (e.g. 'my-value'). Got value {found}", token.start
-        )
+        if token.kind is TokenKind.NAME:
+            raise self.error(
+                "Parameter value is either not quoted or unidentified quote types used for string value "
+                f"{found}. Use either single or double quotes.",
+                token.start,
+            )
+        raise self.error(f"Expected a quoted string value for {what} (e.g. 'my-value'). Got value {found}", token.start)
 
     def _number(self, token: Token, field: Field) -> Number:
         minus = token.kind is TokenKind.SYMBOL and token.text == "-"
@@ -208,9 +235,9 @@ class _MlflowParser:
         if number.kind is not TokenKind.NUMBER or not adjacent:
             what = "metric" if field.entity is Entity.METRIC else f"numeric attribute: {field.key}"
             found = self._text[token.start : number.end]
-            raise self._lexer.error(f"Expected numeric value type for {what}. Found {found}", token.start)
+            raise self.error(f"Expected numeric value type for {what}. Found {found}", token.start)
         if self._subject is EXPERIMENTS and not number.text.isdigit():
-            raise self._lexer.error(f"Invalid value for numeric attribute '{field.key}': '{number.text}'", token.start)
+            raise self.error(f"Invalid value for numeric attribute '{field.key}': '{number.text}'", token.start)
         value = number_literal(number.text)
         return as_metric_number(Number(-value if minus else value, token.start), field)
 
@@ -218,39 +245,40 @@ class _MlflowParser:
         if field.entity is Entity.DATASET:
             return True
         if field.entity is Entity.ATTRIBUTE and field.key not in self._subject.mlflow_lists:
-            raise self._lexer.error(
+            raise self.error(
                 f"Only {sorted(self._subject.mlflow_lists)} attributes support comparison with a list of quoted "
                 "string values.",
                 token.start,
             )
         return field.entity is Entity.ATTRIBUTE
 
-    def _list(self, field: Field) -> tuple[Text, ...]:
+    def _list(self) -> tuple[Text, ...]:
         items: list[Text] = []
         while True:
             token = self._lexer.take()
             if token.kind not in (TokenKind.TEXT, TokenKind.QUOTED):
-                raise self._lexer.error(
+                raise self.error(
                     "While parsing a list in the query, expected string value, punctuation, or whitespace, but got "
                     f"different type in list: {self._text[token.start : token.end] or 'the end'}",
                     token.start,
                 )
-            items.append(self._checked_text(Text(_python_text(token.text), token.start), field))
+            items.append(Text(_python_text(token.text), token.start))
             if not self._lexer.skip(",") or self._lexer.at(")"):
                 break
         if not self._lexer.skip(")"):
-            raise self._lexer.error(
+            raise self.error(
                 "While parsing a list in the query, expected a non-empty list of string values, but got "
                 "ill-formed list.",
                 self._lexer.peek().start,
             )
         return tuple(items)
 
-    def _checked_text(self, text: Text, field: Field) -> Text:
-        is_id = self._subject is EXPERIMENTS and field == Field(Entity.ATTRIBUTE, "experiment_id")
-        if is_id and not (text.value.isascii() and text.value.isdigit()):
-            raise self._lexer.error(f"Invalid experiment ID '{text.value}'", text.column)
-        return text
+    def _check_ids(self, field: Field, values: Sequence[Text | Number]) -> None:
+        if self._subject is not EXPERIMENTS or field != Field(Entity.ATTRIBUTE, "experiment_id"):
+            return
+        for value in values:
+            if isinstance(value, Text) and not (value.value.isascii() and value.value.isdigit()):
+                raise self.error(f"Invalid experiment ID '{value.value}'", value.column)
 
 
 _PYTHON_ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "t": "\t", "r": "\r"}
