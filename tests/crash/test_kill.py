@@ -78,7 +78,8 @@ def storm(repo: Path, scratch: Path, kills: int, git) -> None:
             assert shown[str(words[1])] in ("KILLED", "FINISHED")
         check_acknowledged(Repo.open(repo), said, scratch)
     git(repo, "fsck", "--strict")
-    assert not list((repo / ".git" / "gitruns" / "live").iterdir())
+    # The bare folder of a process killed before its file had a name may stay until the sweep finds it old enough.
+    assert Repo.open(repo).live_ids() == []
 
 
 def test_a_killed_process_loses_nothing(git_repo: Path, tmp_path: Path, git) -> None:
