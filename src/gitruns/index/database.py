@@ -13,6 +13,7 @@ import os
 import secrets
 import sqlite3
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -46,8 +47,9 @@ class Database:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
-        self._memory: sqlite3.Connection | None = None
+        self._memory: list[sqlite3.Connection] = []  # one at most
         self._memory_lock = threading.RLock()
+        self._at_end = weakref.finalize(self, _close_all, os.getpid(), self._idle, self._memory)
 
     @property
     def in_memory(self) -> bool:
@@ -84,7 +86,8 @@ class Database:
         """Closes all connections that no thread uses; the database can still be used."""
         self._after_fork()
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle = list(self._idle)
+            self._idle.clear()
         for connection in idle:
             connection.close()
 
@@ -95,10 +98,10 @@ class Database:
         self._after_fork()
         if self._path is None:
             with self._memory_lock:
-                if self._memory is None:
-                    self._memory = _opened(_MEMORY, self._busy_s)
-                    _create(self._memory)
-                yield self._memory
+                if not self._memory:
+                    self._memory.append(_opened(_MEMORY, self._busy_s))
+                    _create(self._memory[0])
+                yield self._memory[0]
             return
         connection = self._take(self._path)
         try:
@@ -139,14 +142,13 @@ class Database:
     def _after_fork(self) -> None:
         if self._pid == os.getpid():
             return
-        _abandoned.extend(self._idle)
-        self._idle = []
-        self._lock = threading.Lock()
+        # The copy in memory is our own, but may be held by a thread that is not here any more.
+        _abandoned.extend([*self._idle, *self._memory])
+        self._idle, self._memory = [], []
+        self._lock, self._memory_lock = threading.Lock(), threading.RLock()
         self._pid = os.getpid()
-        if self._memory is not None:  # our own copy of memory, but held by a thread that is not here any more
-            _abandoned.append(self._memory)
-            self._memory = None
-        self._memory_lock = threading.RLock()
+        self._at_end.detach()
+        self._at_end = weakref.finalize(self, _close_all, self._pid, self._idle, self._memory)
 
     # Healing
 
@@ -172,7 +174,16 @@ class Database:
             return
         self.close()
         with self._memory_lock:
-            self._memory = _copy_of(path)
+            copy = _copy_of(path)
+            if copy is not None:
+                self._memory.append(copy)
+
+
+def _close_all(pid: int, *connections: list[sqlite3.Connection]) -> None:
+    """Closes what nobody uses any more; at the end of the process too, so that no log is left beside the file."""
+    if os.getpid() == pid:
+        for connection in (one for listed in connections for one in listed):
+            connection.close()
 
 
 def _opened(name: str, busy_s: float, *, uri: bool = False) -> sqlite3.Connection:

@@ -1,11 +1,10 @@
 """One statement of SQL in the making: its values, and the tables that it takes in.
 
-Values are bound, by number, and never part of the text; names in the text are our own.
+Values are bound, by name, and never part of the text; names in the text are our own.
 """
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from gitruns.index.schema import KEY_METRIC, RUN_BITS, RUN_MASK
 MAX_JOINS = 40
 """SQLite takes in 64 tables at most; what goes beyond is looked up on its own."""
 
-_PLACES = re.compile(r"\?([0-9]+)")
 _OTHERS = {
     DETAILS: "CROSS JOIN details d ON d.run = r.run",
     EXPERIMENT: "CROSS JOIN experiments e ON e.number = r.experiment",
@@ -38,7 +36,7 @@ class Scope:
     def __init__(self, connection: sqlite3.Connection, layout: Layout) -> None:
         self.connection = connection
         self.layout = layout
-        self.values: list[object] = []
+        self.values: dict[str, object] = {}
         self._aliases: dict[KeyRef, str] = {}
         self._keys: dict[tuple[int, str], KeyRef | None] = {}
         self._required: set[KeyRef] = set()
@@ -49,14 +47,14 @@ class Scope:
         """Returns the place of a value in the statement."""
         known = self._numbers.get((type(value), value))
         if known is None:
-            self.values.append(value)
-            known = self._numbers[type(value), value] = f"?{len(self.values)}"
+            name = f"p{len(self.values)}"
+            self.values[name] = value
+            known = self._numbers[type(value), value] = f":{name}"
         return known
 
     def execute(self, text: str) -> sqlite3.Cursor:
-        """Executes a statement with the values that were bound; those after the last that it uses are left out."""
-        used = max(map(int, _PLACES.findall(text)), default=0)
-        return self.connection.execute(text, self.values[:used])
+        """Executes a statement with the values that were bound."""
+        return self.connection.execute(text, self.values)
 
     def key(self, kind: int, name: str) -> KeyRef | None:
         """Returns a key, None when no run has it."""
