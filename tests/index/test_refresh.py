@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -158,6 +159,19 @@ def test_rebuilding_reads_everything_and_changes_nothing(index: Index, source: M
     source.drop(run_id(0))
     index.rebuild()
     assert names(index) == before[:-1]
+
+
+def test_verifying_finds_what_differs(tmp_path: Path, index: Index, source: MemorySource) -> None:
+    source.put(make_run(9, params={"nan": float("nan"), "z": -0.0}, metrics={"m": summary(float("nan"))}))
+    assert index.verify() == []
+    index.close()
+    other = sqlite3.connect(tmp_path / "gitruns" / "index.db", isolation_level=None)
+    other.execute("UPDATE metrics SET last = last + 1 WHERE id = (SELECT min(id) FROM metrics)")
+    other.execute("UPDATE details SET name = 'forged' WHERE run = 3")
+    other.close()
+    assert sorted(one.what for one in index.verify()) == ["info differs", "metrics differs"]
+    index.rebuild()
+    assert index.verify() == []
 
 
 def test_progress_is_told(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ from gitruns.index.reading import ListedRun
 from gitruns.index.refresh import Progress, RefreshReport
 from gitruns.index.request import MAX_RESULTS, ExperimentPage, RunPage, Search
 from gitruns.index.source import EXPERIMENTS_PLACE, UNSETTLED, Points, Revisions, Source, Unreadable
+from gitruns.index.verify import Difference
 
 __all__ = [
     "EXPERIMENTS_PLACE",
     "MAX_RESULTS",
     "UNSETTLED",
+    "Difference",
     "ExperimentPage",
     "Index",
     "IndexStats",

@@ -19,6 +19,7 @@ from gitruns.index.refresh import Progress, RefreshReport, forget_everything, ha
 from gitruns.index.request import ExperimentPage, RunPage, Search
 from gitruns.index.search import Prepared, count_all, find_page, prepare
 from gitruns.index.source import Source, Unreadable
+from gitruns.index.verify import Difference, differences
 from gitruns.query.ast import Entity, Field, Summary
 from gitruns.query.fields import RUNS
 from gitruns.query.order import parse_order
@@ -129,6 +130,10 @@ class Index:
         """Reads everything anew; queries go on meanwhile."""
         self._database.run(forget_everything)
         return self.refresh()
+
+    def verify(self) -> list[Difference]:
+        """Reads everything again and returns what the index holds otherwise; none is as it should be."""
+        return self._answer(lambda connection: list(differences(connection, self._source, self._progress)))
 
     def stats(self) -> IndexStats:
         """Returns what the index is and holds now."""
