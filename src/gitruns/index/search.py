@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -53,9 +53,16 @@ def find_page(connection: sqlite3.Connection, prepared: Prepared) -> tuple[list[
     """Returns the ids of one page in order, and the token of the next page, empty when there is none."""
     search = prepared.search
     limit = search.max_results
-    with _compiled(connection, prepared) as statement:
-        after = None if prepared.token is None else prepared.token.values
-        rows = _rows(statement, prepared, after, None if limit is None else limit + 1)
+    after = None if prepared.token is None else prepared.token.values
+    with _compiled(connection, prepared) as compiled:
+        rows: list[tuple[Any, ...]] | None = None
+        if limit is not None:
+            # Runs that have what is ordered by come first: where they fill the page, no others are looked at.
+            statement = compiled()
+            if statement.require_order(prepared.order):
+                rows = _rows(statement, prepared, after, limit + 1)
+        if rows is None or (limit is not None and len(rows) <= limit):
+            rows = _rows(compiled(), prepared, after, None if limit is None else limit + 1)
     if limit is None or len(rows) <= limit:
         return [row[1] for row in rows], ""
     page = rows[:limit]
@@ -65,8 +72,8 @@ def find_page(connection: sqlite3.Connection, prepared: Prepared) -> tuple[list[
 
 def count_all(connection: sqlite3.Connection, prepared: Prepared) -> int:
     """Returns how many match, on all pages."""
-    with _compiled(connection, prepared) as statement:
-        return statement.count()
+    with _compiled(connection, prepared) as compiled:
+        return compiled().count()
 
 
 def _rows(
@@ -85,14 +92,15 @@ def _rows(
 
 
 @contextmanager
-def _compiled(connection: sqlite3.Connection, prepared: Prepared) -> Iterator[Statement]:
+def _compiled(connection: sqlite3.Connection, prepared: Prepared) -> Iterator[Callable[[], Statement]]:
+    """Gives what compiles the search, once or again."""
     search, layout = prepared.search, prepared.layout
     check = NameCheck(connection, layout)
     check.query(prepared.query, search.filter)
     check.order(prepared.order, prepared.texts)
     try:
         with points_of(connection, search, prepared.query, prepared.order, prepared.now) as points:
-            yield Statement(connection, layout, search, prepared.query, now=prepared.now, points=points)
+            yield lambda: Statement(connection, layout, search, prepared.query, now=prepared.now, points=points)
     except sqlite3.Error as error:
         if cure_of(error) is not Cure.SIMPLER:
             raise

@@ -17,7 +17,7 @@ from gitruns.index.ordering import behind, sort_columns
 from gitruns.index.request import Search
 from gitruns.index.schema import ACTIVE, DELETED
 from gitruns.index.scope import KeyRef, Scope
-from gitruns.query.ast import Condition, Entity, OrderItem
+from gitruns.query.ast import Condition, Entity, Field, OrderItem
 from gitruns.query.fields import RUNS
 
 _SCAN_SHARE = 4
@@ -65,6 +65,16 @@ class Statement:
         if limit is not None:
             text += f" LIMIT {self._scope.bind(limit)}"
         return self._scope.execute(text).fetchall()
+
+    def require_order(self, order: tuple[OrderItem, ...]) -> bool:
+        """Leaves out what does not have the first value to order by: that comes last. Returns whether it could."""
+        if not order:
+            return False
+        value = order[0].value
+        operand = self._operands.field(value) if isinstance(value, Field) else self._operands.number(value)
+        for key in operand.requires:
+            self._scope.require(key)
+        return bool(operand.requires)
 
     def count(self) -> int:
         """Returns how many match."""
