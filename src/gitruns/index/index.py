@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gitruns.entities.ids import ExperimentId, RunId
+from gitruns.entities.ids import ExperimentId, ObjectId, RunId
 from gitruns.entities.values import Scalar
 from gitruns.errors import InvalidInputError
 from gitruns.index.columns import Columns, KnownKey, known_keys
@@ -111,6 +111,15 @@ class Index:
         """Returns all keys that runs have, those of most runs first."""
         return self._answer(known_keys)
 
+    def source_commits(self) -> set[ObjectId]:
+        """Returns the distinct source commits of all runs."""
+
+        def work(connection: sqlite3.Connection) -> set[ObjectId]:
+            rows = connection.execute("SELECT DISTINCT source_commit FROM details WHERE source_commit IS NOT NULL")
+            return {ObjectId(commit) for (commit,) in rows}
+
+        return self._answer(work)
+
     def unreadable(self) -> list[Unreadable]:
         """Returns the runs whose stored state could not be read, and why."""
 
@@ -166,6 +175,8 @@ class Index:
         """Returns what the work finds in one state of the index that is not older than this call."""
 
         def attempt(connection: sqlite3.Connection) -> T:
+            if connection.in_transaction:  # asked while answering, and there is one connection only: the same state
+                return work(connection)
             marks = dict(self._source.places())
             with reading(connection):
                 if is_fresh(connection, marks):

@@ -26,6 +26,7 @@ from gitruns.repo.manifest import listed
 from gitruns.repo.naming import resolve_run_name
 from gitruns.repo.place import LogPlace, run_not_found
 from gitruns.repo.resumed import final_info, shown_over
+from gitruns.repo.searching import Searchable
 from gitruns.repo.status import RepoStatus, repo_status
 from gitruns.repo.verify import Problem, verify_runs
 from gitruns.repo.writer_id import clone_writer_id
@@ -33,7 +34,7 @@ from gitruns.repo.writer_id import clone_writer_id
 PRIVATE_FOLDER = "gitruns"
 
 
-class Repo(LogPlace):
+class Repo(LogPlace, Searchable):
     """Runs, experiments and artifacts of one git repository. Reads are always of the present state.
 
     `store` is the git side, `cache` the artifacts, `config` the settings in force. What was read is kept by commit id,
