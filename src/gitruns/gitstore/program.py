@@ -6,12 +6,13 @@ repository's configuration could start are off unless a caller wants them (`safe
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -136,6 +137,36 @@ class GitProgram:
                 said.seek(0)
                 raise git_failed(args, code, said.read().decode(errors="replace").strip())
 
+    @contextmanager
+    def started(
+        self,
+        *args: str,
+        stdin: IO[bytes] | int,
+        stdout: IO[bytes] | int,
+        stderr: IO[bytes] | int,
+        env: Mapping[str, str] | None = None,
+        own_session: bool = False,
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Gives `git <args>` while it runs; leaving the block early ends it, and its children in a session of its own.
+
+        In a session of its own git has no terminal, so nothing that it starts (ssh, a helper) can ask there.
+        """
+        with _starting():
+            process = subprocess.Popen(
+                self._command(args, safe=True),
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                env=self._full_environ(env, safe=True),
+                cwd=self._folder(None),
+                start_new_session=own_session,
+            )
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                _end(process, whole_session=own_session)
+
     def _command(self, args: tuple[str, ...], safe: bool) -> list[str]:
         return ["git", *(_SAFE_OPTIONS if safe else ()), *args]
 
@@ -144,6 +175,19 @@ class GitProgram:
 
     def _folder(self, cwd: Path | None) -> Path | None:
         return cwd or self.work_tree or self.git_dir
+
+
+def _end(process: subprocess.Popen[bytes], *, whole_session: bool) -> None:
+    """Ends a git that still runs: politely, so that it removes its temporary files, then for sure."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError, PermissionError):
+            if whole_session:
+                os.killpg(process.pid, number)
+            else:
+                process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=2)
+            return
 
 
 @contextmanager
