@@ -72,7 +72,8 @@ class Run:
     `params`, `tags` and `metrics` are read-only mappings by key. `commit` is the tip it was read from, None for a run
     that is only in the journal. `unknown` holds files of the tree that this version does not know, path to bytes:
     they are carried along untouched. `manifest` is the object that lists the artifacts when they are too many for the
-    tree; `artifacts` is empty then. `format_version` is the tree's: one that is newer than ours is only shown.
+    tree; `artifacts` then has only those that the tree lists beside it. `more_manifests` are further such objects,
+    which a merge has brought together. `format_version` is the tree's: one that is newer than ours is only shown.
     """
 
     info: RunInfo
@@ -82,6 +83,7 @@ class Run:
     parts: tuple[Part, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     manifest: Artifact | None = None
+    more_manifests: tuple[Artifact, ...] = ()
     inputs: tuple[DatasetInput, ...] = ()
     environment: Environment | None = None
     stamps: Mapping[str, Stamp] = field(default_factory=lambda: _NOTHING)

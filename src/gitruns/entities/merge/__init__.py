@@ -4,10 +4,13 @@ Promises, as laws that tests hold: the order of the states does not matter, nor 
 merging one twice; and nothing is lost: every value of every state is in the result, or a greater one is in its place.
 No clock, no repository and no network is looked at: the same states give the same bytes on every machine.
 
-`fields` has what merges are made of: `merge_fields`, `merge_files`, `merge_stamps`, `greatest`.
-Source: docs/format.md, "Merge"; docs/design/005-merge.md.
+`merge_runs` and `merge_experiments` join whole states. What they are made of is for other kinds of state too:
+`merge_fields` (a mapping with stamps), `merge_files` (files without a rule), `merge_stamps` (stamps of unknown fields),
+`greatest` (fields that are one decision), `check_mergeable`. Source: docs/format.md, "Merge";
+docs/design/005-merge.md.
 """
 
+from gitruns.entities.merge.experiment import merge_experiments
 from gitruns.entities.merge.fields import (
     FILE_PREFIX,
     Stamped,
@@ -17,13 +20,24 @@ from gitruns.entities.merge.fields import (
     merge_stamps,
     stamp_order,
 )
+from gitruns.entities.merge.history import fold_parts
+from gitruns.entities.merge.listing import all_manifests, resolve_artifacts
+from gitruns.entities.merge.run import merge_runs
+from gitruns.entities.merge.state import RunState, check_mergeable
 
 __all__ = [
     "FILE_PREFIX",
+    "RunState",
     "Stamped",
+    "all_manifests",
+    "check_mergeable",
+    "fold_parts",
     "greatest",
+    "merge_experiments",
     "merge_fields",
     "merge_files",
+    "merge_runs",
     "merge_stamps",
+    "resolve_artifacts",
     "stamp_order",
 ]
