@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from gitruns.entities.showing import size as size
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -66,14 +68,6 @@ def duration(milliseconds: int) -> str:
     if seconds < _DAY:
         return f"{seconds // _HOUR}h {seconds % _HOUR // _MINUTE:02}m"
     return f"{seconds // _DAY}d {seconds % _DAY // _HOUR}h"
-
-
-def size(count: int) -> str:
-    """Returns a number of bytes as git shows it: `350 bytes`, `1.25 KiB`, `3.10 GiB`."""
-    for limit, unit in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
-        if count >= limit:
-            return f"{count / limit:.2f} {unit}"
-    return f"{count} byte{'' if count == 1 else 's'}"
 
 
 def iso(time_ms: int) -> str:
