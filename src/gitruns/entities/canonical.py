@@ -164,6 +164,9 @@ def _unique(pairs: list[tuple[str, Value]]) -> dict[str, Value]:
     return result
 
 
+_LONG_NUMBER = 4300
+"""Python refuses an integer of more digits, unless it is asked by another function."""
+_PLAIN_DECODER = json.JSONDecoder()
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique)
 _BIG_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=int_from_text)
 
@@ -207,7 +210,14 @@ def parse_mapping(data: bytes) -> dict[str, Value]:
     if data == b"{}\n":
         return {}
     text = _read_lines(data, _line_pattern(f"{_TEXT}: "))
-    mapping: dict[str, Value] = _decode("{" + text[:-1].replace("\n", ",\n") + "}")
+    text = "{" + text[:-1].replace("\n", ",\n") + "}"
+    if len(text) < _LONG_NUMBER:
+        # Counted, a duplicate key is noticed; so is text that only looks like a key, which is looked at again then.
+        counted: dict[str, Value] = _PLAIN_DECODER.decode(text)
+        nested = sum(len(value) for value in counted.values() if type(value) is dict)
+        if len(counted) + nested == text.count('": '):
+            return counted
+    mapping: dict[str, Value] = _decode(text)
     return mapping
 
 

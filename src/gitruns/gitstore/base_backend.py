@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,6 +74,28 @@ class BaseBackend(ABC):
                 raise TooLargeError(*header)
         return self._read_packed(oid)
 
+    def bulk_reader(self) -> Callable[[ObjectId, int], tuple[str, bytes]]:
+        """Returns what reads objects of at most so many bytes, one after the other, as `Backend.bulk_reader` says."""
+        looks = [self._packed_reader(), lambda oid, max_bytes: self._loose.read(oid, max_bytes)]
+
+        def read(oid: ObjectId, max_bytes: int) -> tuple[str, bytes]:
+            for place, look in enumerate(looks):
+                try:
+                    found = look(oid, max_bytes)
+                except (ValueError, TooLargeError):
+                    break
+                if found is not None:
+                    if place:  # the next one is likely to lie where this one did
+                        looks.reverse()
+                    return found
+            return self.read_object(oid, max_bytes=max_bytes)
+
+        return read
+
+    def _packed_reader(self) -> Callable[[ObjectId, int], tuple[str, bytes] | None]:
+        """Returns what reads objects from the packs that are there now; None for one that is in none."""
+        return self._read_pack
+
     def object_header(self, oid: ObjectId) -> tuple[str, int]:
         """Returns kind and size of an object without reading its content."""
         return self._found(oid, self._loose.header, self._packed_header)
@@ -122,6 +144,10 @@ class BaseBackend(ABC):
     def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
         """Moves a ref by compare-and-set."""
         self._refs.update_ref(name, new, old)
+
+    def delete_refs(self, expected: Mapping[str, ObjectId]) -> set[str]:
+        """Deletes many refs that are where they are expected."""
+        return self._refs.delete_refs(expected)
 
     def read_head(self) -> tuple[str | None, ObjectId | None]:
         """Returns branch and commit of HEAD."""

@@ -5,6 +5,7 @@ Its object database is used alone, which does not mind how the repository stores
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pygit2
@@ -73,6 +74,25 @@ class Pygit2Backend(BaseBackend):
         except pygit2.GitError as error:
             raise ValueError(str(error)) from error
         return _KINDS[number], data
+
+    def _packed_reader(self) -> Callable[[ObjectId, int], tuple[str, bytes] | None]:
+        if not _KNOWS_HEADERS:
+            return self._read_pack
+        odb = self._packs()
+        header, read = odb.read_header, odb.read
+
+        def look(oid: ObjectId, max_bytes: int) -> tuple[str, bytes] | None:
+            try:
+                if header(oid)[1] > max_bytes:
+                    return self._read_pack(oid, max_bytes)
+                number, data = read(oid)
+            except KeyError:
+                return None
+            except pygit2.GitError as error:
+                raise ValueError(str(error)) from error
+            return _KINDS[number], data
+
+        return look
 
     def _packed_header(self, oid: ObjectId) -> tuple[str, int] | None:
         if not _KNOWS_HEADERS:

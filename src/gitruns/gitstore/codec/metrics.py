@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gitruns.entities.canonical import encode_mapping
 from gitruns.entities.ids import Digest, is_digest
 from gitruns.entities.values import MetricSummary
-from gitruns.gitstore.codec.fields import Fields
+from gitruns.gitstore.codec.fields import MAX_INTEGER, Fields
 
 METRICS_FILE = "metrics.yaml"
 METRICS_FOLDER = "metrics/"
@@ -46,35 +46,30 @@ def decode_summaries(data: bytes, path: str) -> dict[str, MetricSummary]:
 
 def _summary(metric: str, fields: Fields) -> MetricSummary:
     value = fields.values[metric]
-    if type(value) is dict and value.keys() - {"nan"} == _PLAIN_KEYS and _is_typed(value):  # nearly always
-        return MetricSummary(
-            count=value["count"],
-            nan=value.get("nan", 0),
-            first=value["first"],
-            first_step=value["first_step"],
-            first_time_ms=value["first_time"],
-            last=value["last"],
-            step=value["step"],
-            time_ms=value["time"],
-            min=value["min"],
-            max=value["max"],
-            mean=value["mean"],
-        )
+    if type(value) is dict and tuple(value) == _ORDER:  # nearly always
+        found = tuple(value.values())
+        if tuple(map(type, found)) == _TYPES:
+            count, first, first_step, first_time, last, greatest, mean, least, step, time = found
+            whole = (first_step, first_time, step, time)
+            if 0 < count < MAX_INTEGER and min(whole) >= -MAX_INTEGER and max(whole) < MAX_INTEGER:
+                return MetricSummary(
+                    count=count,
+                    nan=0,
+                    first=first,
+                    first_step=first_step,
+                    first_time_ms=first_time,
+                    last=last,
+                    step=step,
+                    time_ms=time,
+                    min=least,
+                    max=greatest,
+                    mean=mean,
+                )
     return _checked_summary(metric, fields)
 
 
-_PLAIN_KEYS = _KEYS - {"nan"}
-_INTEGERS = ("count", "first_step", "first_time", "step", "time")
-_NUMBERS = ("first", "last", "max", "mean", "min")
-
-
-def _is_typed(value: Mapping[str, object]) -> bool:
-    if any(type(value[key]) is not float for key in _NUMBERS):
-        return False
-    if any(type(number := value[key]) is not int or not -(2**63) <= number < 2**63 for key in _INTEGERS):
-        return False
-    nan, count = value.get("nan", 0), value["count"]
-    return type(nan) is int and type(count) is int and 0 <= nan <= count and count > 0
+_ORDER = ("count", "first", "first_step", "first_time", "last", "max", "mean", "min", "step", "time")
+_TYPES = (int, float, int, int, float, float, float, float, int, int)
 
 
 def _checked_summary(metric: str, fields: Fields) -> MetricSummary:
