@@ -16,6 +16,9 @@ ExperimentId = NewType("ExperimentId", str)
 ObjectId = NewType("ObjectId", str)
 """A git object id in hex: 40 digits in a SHA-1 repository, 64 in a SHA-256 one."""
 
+SegmentId = NewType("SegmentId", str)
+"""Which archive segment: the id of its commit."""
+
 Digest = NewType("Digest", str)
 """SHA-256 of some bytes, 64 lowercase hex digits: the address of content."""
 

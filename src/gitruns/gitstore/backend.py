@@ -7,7 +7,7 @@ decided once when a repository is opened; everything above sees only this interf
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 from gitruns.entities.ids import ObjectId
@@ -27,6 +27,13 @@ class RefStore(Protocol):
 
         Raises `ConflictError` (kind `ref-moved`) when it is not at `old`, `LockedError` (kind `ref-locked`) when
         another process holds it for longer than a short retry.
+        """
+
+    def delete_refs(self, expected: Mapping[str, ObjectId]) -> set[str]:
+        """Deletes those of many refs that are at the values given for them, and returns their names; reflogs go too.
+
+        The others have moved or are locked, and stay. Deleting each is atomic, deleting all is not: only for refs
+        whose commits something else keeps and names.
         """
 
     def read_head(self) -> tuple[str | None, ObjectId | None]:
@@ -52,6 +59,12 @@ class Backend(Protocol):
         Raises `CorruptDataError` (kind `too-large`) for one of more than `max_bytes`, before it reads the content.
         """
 
+    def bulk_reader(self) -> Callable[[ObjectId, int], tuple[str, bytes]]:
+        """Returns what reads many objects quickly: given id and greatest size, it returns kind and content.
+
+        It raises as `read_object` does. Content is not checked against its id, as git's own reading does not.
+        """
+
     def object_header(self, oid: ObjectId) -> tuple[str, int]:
         """Returns kind and size of an object without reading its content."""
 
@@ -72,6 +85,9 @@ class Backend(Protocol):
 
     def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
         """As `RefStore.update_ref`."""
+
+    def delete_refs(self, expected: Mapping[str, ObjectId]) -> set[str]:
+        """As `RefStore.delete_refs`."""
 
     def read_head(self) -> tuple[str | None, ObjectId | None]:
         """As `RefStore.read_head`."""

@@ -36,14 +36,14 @@ def run_chain(reader: TreeReader, tip: ObjectId) -> list[ChainEntry]:
             author=f"{commit.author.identity.name} <{commit.author.identity.email}>",
             subject=commit.message.partition("\n")[0],
         )
-        for oid, commit in _walk(reader, tip)
+        for oid, commit in walk_chain(reader, tip)
     ]
 
 
 def own_objects(backend: Backend, reader: TreeReader, tip: ObjectId) -> set[ObjectId]:
     """Returns commits, trees and files of the run or experiment at `tip`."""
     found: set[ObjectId] = set()
-    for oid, commit in _walk(reader, tip):
+    for oid, commit in walk_chain(reader, tip):
         found.add(oid)
         waiting = [commit.tree]
         while waiting:
@@ -56,7 +56,7 @@ def own_objects(backend: Backend, reader: TreeReader, tip: ObjectId) -> set[Obje
     return found
 
 
-def _walk(reader: TreeReader, tip: ObjectId) -> Iterator[tuple[ObjectId, Commit]]:
+def walk_chain(reader: TreeReader, tip: ObjectId) -> Iterator[tuple[ObjectId, Commit]]:
     """Yields the commits that belong to what `tip` holds; a shallow clone's history ends where it is cut."""
     owner = _owner(reader, tip)
     seen = {tip}

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from gitruns.entities.ids import ObjectId
-from gitruns.errors import ConflictError, CorruptDataError
+from gitruns.errors import ConflictError, CorruptDataError, LockedError
 from gitruns.gitstore.durability import sync_paths
 from gitruns.gitstore.failures import writing
 from gitruns.gitstore.git_config import GitConfig
@@ -80,6 +80,38 @@ class FileRefs:
                 suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError),
             ):
                 path.unlink()
+
+    def delete_refs(self, expected: Mapping[str, ObjectId]) -> set[str]:
+        """Deletes those of many refs that are at the values given for them; see `RefStore.delete_refs`.
+
+        `packed-refs` is written once. Then each file goes under its own lock, one lock at a time, so that a kill leaves
+        one behind at most. Packed before loose, as in `update_ref`.
+        """
+        wanted = {name: oid for name, oid in expected.items() if _is_safe(name)}
+        with writing("refs", self._root):
+            # Of a ref that is packed and loose, the loose one is what it holds: both go, or neither.
+            at = {name for name, oid in wanted.items() if self._read_loose(self._root / name) == oid}
+            packed = self._packed.drop(
+                lambda name, oid: name in at or (wanted.get(name) == oid and not (self._root / name).exists()),
+                self._make_folder,
+            )
+            gone = {name for name in at if self._delete_loose(name, wanted[name])}
+            gone |= packed.keys() - at
+        for name in gone:
+            with suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                (self._root / "logs" / name).unlink()
+        return gone
+
+    def _delete_loose(self, name: str, expected: ObjectId) -> bool:
+        path = self._root / name
+        try:
+            with LockFile(path, f"ref '{name}'", self._make_folder, patience_s=0):
+                if self._read_loose(path) != expected:
+                    return False
+                path.unlink()
+                return True
+        except LockedError:
+            return False
 
     def read_head(self) -> tuple[str | None, ObjectId | None]:
         """Returns the branch (None: detached) and the commit (None: no commit yet) that HEAD names."""

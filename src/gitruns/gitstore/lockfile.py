@@ -18,11 +18,15 @@ PATIENCE_S = 2.0
 class LockFile:
     """Holds `<path>.lock` for the length of a block; what is written to it becomes `path` by `commit`.
 
-    Raises `LockedError` (kind `ref-locked`) when another process holds it for longer than `PATIENCE_S`. `make_folder`
+    Raises `LockedError` (kind `ref-locked`) when another process holds it for longer than `patience_s`, by default
+    `PATIENCE_S`. `make_folder`
     is called when the folder is not there: git removes a folder of refs when the last one in it goes.
     """
 
-    def __init__(self, path: Path, what: str, make_folder: Callable[[Path], None]) -> None:
+    def __init__(
+        self, path: Path, what: str, make_folder: Callable[[Path], None], *, patience_s: float | None = None
+    ) -> None:
+        self._patience_s = PATIENCE_S if patience_s is None else patience_s
         self._path = path
         self._lock = path.with_name(path.name + ".lock")
         self._what = what
@@ -31,7 +35,7 @@ class LockFile:
         self._held = False
 
     def __enter__(self) -> LockFile:
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self._patience_s
         pause_s = 0.0005
         while True:
             try:
@@ -39,7 +43,7 @@ class LockFile:
             except FileNotFoundError:
                 self._make_folder(self._lock.parent)
             except FileExistsError:
-                if time.monotonic() > deadline:
+                if time.monotonic() >= deadline:
                     raise self._locked() from None
                 time.sleep(pause_s * (0.5 + random.random()))  # noqa: S311  only spreads those who wait
                 pause_s = min(pause_s * 2, 0.05)

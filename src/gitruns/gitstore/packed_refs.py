@@ -60,6 +60,27 @@ class PackedRefs:
                 self._replace(target, re.sub(pattern.encode(), b"", data, flags=re.MULTILINE))
             yield
 
+    def drop(self, gone: Callable[[str, ObjectId], bool], make_folder: Callable[[Path], None]) -> dict[str, ObjectId]:
+        """Takes all refs out of the file that `gone` says yes to, in one rewrite, and returns them."""
+        dropped: dict[str, ObjectId] = {}
+        target = self.path.resolve()
+        with LockFile(target, "'packed-refs'", make_folder):
+            kept: list[bytes] = []
+            keeping = True
+            for line in self._read(anew=True).splitlines(keepends=True):
+                if not line.startswith(b"^"):  # what a tag peels to goes with the tag
+                    keeping = True
+                    text = line.decode(errors="surrogateescape").rstrip("\n")
+                    oid, _, name = text.partition(" ")
+                    if not line.startswith(b"#") and gone(name, ObjectId(oid)):
+                        keeping = False
+                        dropped[name] = ObjectId(oid)
+                if keeping:
+                    kept.append(line)
+            if dropped:
+                self._replace(target, b"".join(kept))
+        return dropped
+
     def _replace(self, target: Path, data: bytes) -> None:
         """Writes the file anew under its lock, in git's own way: beside the lock, which stays."""
         new = target.with_name(f"{target.name}.new")

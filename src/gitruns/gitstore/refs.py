@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 
-from gitruns.entities.ids import ExperimentId, RunId, is_run_id
+from gitruns.entities.ids import ExperimentId, RunId, SegmentId, is_object_id, is_run_id
+from gitruns.entities.model import ModelId
 from gitruns.errors import InvalidInputError
 
 RUNS = "refs/runs/"
@@ -20,6 +21,8 @@ LIVE = "refs/runs/live/"
 LOCAL_SOURCES = "refs/runs-local/"
 MIRRORS = "refs/runs-remotes/"
 VERSION_TAGS = "refs/tags/models/"
+KEPT = "refs/runs-local/keep/"
+PURGED = "refs/runs-local/purged/"
 
 MAX_MODEL_REF_LENGTH = 200
 
@@ -27,6 +30,8 @@ _EXPERIMENT_ID = re.compile(r"(?:0|[1-9][0-9]{0,18})\Z")
 _PLAIN_MODEL = re.compile(r"[a-z0-9][a-z0-9._-]*\Z")
 _WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z")
 _ENCODED_MODEL = re.compile(r"(?:=[0-9a-f]{2}|[a-z0-9_-])+\Z")
+_SHORTENED_MODEL = re.compile(r"=[=0-9a-z_-]{99}==[0-9a-f]{64}\Z")
+_VERSION_NUMBER = re.compile(r"v[1-9][0-9]{0,17}\Z")
 _KEPT_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -40,6 +45,23 @@ def local_source_ref(run_id: RunId) -> str:
     return LOCAL_SOURCES + _checked_run_id(run_id)
 
 
+def archive_ref(segment_id: SegmentId) -> str:
+    """Returns the ref that holds a segment of the archive."""
+    if not is_object_id(segment_id):
+        raise InvalidInputError(f"'{segment_id:.40}' is no id of a segment", kind="bad-segment-id")
+    return ARCHIVE + segment_id
+
+
+def kept_ref(run_id: RunId) -> str:
+    """Returns the ref by which this clone keeps a run whatever others say; never pushed."""
+    return KEPT + _checked_run_id(run_id)
+
+
+def purged_ref(run_id: RunId) -> str:
+    """Returns the ref that holds what a purged run was, until it may go; never pushed."""
+    return PURGED + _checked_run_id(run_id)
+
+
 def experiment_ref(experiment_id: ExperimentId) -> str:
     """Returns the ref that holds an experiment."""
     if _EXPERIMENT_ID.match(experiment_id) is None:
@@ -50,6 +72,28 @@ def experiment_ref(experiment_id: ExperimentId) -> str:
 def model_ref(name: str) -> str:
     """Returns the ref of the registered model whose first name this is."""
     return MODELS + encode_model_name(name)
+
+
+def model_id_candidate(name: str, attempt: int = 0) -> ModelId:
+    """Returns the id that a new model of this name takes; `attempt` counts up when the id bears another name now."""
+    return ModelId(encode_model_name(name if attempt == 0 else f"{name}\0{attempt}"))
+
+
+def model_id_ref(model_id: ModelId) -> str:
+    """Returns the ref that holds a model."""
+    return MODELS + _checked_model_id(model_id)
+
+
+def version_tag(model_id: ModelId, number: int) -> str:
+    """Returns the git tag of a version, without `refs/tags/`."""
+    if number < 1:
+        raise InvalidInputError(f"{number} is no number of a version: they begin at 1", kind="bad-version")
+    return f"models/{_checked_model_id(model_id)}/v{number}"
+
+
+def version_tag_ref(model_id: ModelId, number: int) -> str:
+    """Returns the ref of the git tag of a version."""
+    return "refs/tags/" + version_tag(model_id, number)
 
 
 def encode_model_name(name: str) -> str:
@@ -98,16 +142,62 @@ def run_id_of(ref: str) -> RunId | None:
     return RunId(text) if text != ref and is_run_id(text) else None
 
 
+def segment_id_of(ref: str) -> SegmentId | None:
+    """Returns the segment of the archive that a ref holds, None for a ref that holds something else."""
+    text = ref.removeprefix(ARCHIVE)
+    return SegmentId(text) if text != ref and is_object_id(text) else None
+
+
+def kept_run_id_of(ref: str) -> RunId | None:
+    """Returns the run that a ref keeps, None for a ref that does something else."""
+    text = ref.removeprefix(KEPT)
+    return RunId(text) if text != ref and is_run_id(text) else None
+
+
+def purged_run_id_of(ref: str) -> RunId | None:
+    """Returns the purged run that a ref still holds, None for a ref that does something else."""
+    text = ref.removeprefix(PURGED)
+    return RunId(text) if text != ref and is_run_id(text) else None
+
+
 def experiment_id_of(ref: str) -> ExperimentId | None:
     """Returns the experiment that a ref holds, None for a ref that holds something else."""
     text = ref.removeprefix(EXPERIMENTS)
     return ExperimentId(text) if text != ref and _EXPERIMENT_ID.match(text) else None
 
 
+def model_id_of(ref: str) -> ModelId | None:
+    """Returns the model that a ref holds, None for a ref that holds something else."""
+    text = ref.removeprefix(MODELS)
+    return ModelId(text) if text != ref and _is_model_id(text) else None
+
+
+def version_of_tag(ref: str) -> tuple[ModelId, int] | None:
+    """Returns model and number of the version that a git tag names, None for a ref that is no such tag."""
+    model, _, number = ref.removeprefix(VERSION_TAGS).partition("/")
+    if not ref.startswith(VERSION_TAGS) or not _is_model_id(model) or _VERSION_NUMBER.match(number) is None:
+        return None
+    return ModelId(model), int(number[1:])
+
+
 def held_run_id_of(ref: str) -> RunId | None:
     """Returns the live run whose source a ref keeps, None for a ref that does something else."""
     text = ref.removeprefix(LOCAL_SOURCES)
     return RunId(text) if text != ref and is_run_id(text) else None
+
+
+def _is_model_id(text: str) -> bool:
+    if not text.startswith("="):
+        return len(text) <= MAX_MODEL_REF_LENGTH and _is_plain(text)
+    if len(text) > MAX_MODEL_REF_LENGTH:
+        return False
+    return _ENCODED_MODEL.match(text) is not None or _SHORTENED_MODEL.match(text) is not None
+
+
+def _checked_model_id(model_id: ModelId) -> ModelId:
+    if not _is_model_id(model_id):
+        raise InvalidInputError(f"'{model_id:.40}' is no id of a model", kind="bad-model-id")
+    return model_id
 
 
 def _checked_run_id(run_id: RunId) -> RunId:

@@ -8,7 +8,7 @@ Source: git's `reftable` technical documentation.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from gitruns.entities.ids import ObjectId
 from gitruns.errors import LockedError
@@ -77,6 +77,26 @@ class ReftableRefs:
                 )
             time.sleep(0.005)
 
+    def delete_refs(self, expected: Mapping[str, ObjectId]) -> set[str]:
+        """Deletes those of many refs that are at the values given for them, as one transaction of git's."""
+        wanted = dict(expected)
+        deadline = time.monotonic() + lockfile.PATIENCE_S
+        while wanted:
+            lines = "".join(f"delete {name} {oid}\n" for name, oid in wanted.items())
+            code, stderr = self._update(lines)
+            if code == 0:
+                return set(wanted)
+            if time.monotonic() > deadline:
+                break
+            # One that has moved fails them all: what is left is tried again.
+            held = self.list_refs("refs/")
+            still = {name: oid for name, oid in wanted.items() if held.get(name) == oid}
+            if still == wanted and "lock" not in stderr:
+                raise git_failed(("update-ref",), code, stderr)
+            wanted = still
+            time.sleep(0.005)
+        return set()
+
     def read_head(self) -> tuple[str | None, ObjectId | None]:
         """Returns branch and commit of HEAD."""
         target = self._git.run("symbolic-ref", "--quiet", "HEAD", ok=(0, 1)).decode(errors="surrogateescape").strip()
@@ -94,6 +114,9 @@ class ReftableRefs:
             command = f"create {name} {new}\n"
         else:
             command = f"update {name} {new} {old}\n"
+        return self._update(command)
+
+    def _update(self, commands: str) -> tuple[int, str]:
         code, _, stderr = self._git.run_raw(
             "-c",
             "core.logAllRefUpdates=false",
@@ -102,7 +125,7 @@ class ReftableRefs:
             "update-ref",
             "--no-deref",
             "--stdin",
-            input=command.encode(),
+            input=commands.encode(),
         )
         return code, stderr
 

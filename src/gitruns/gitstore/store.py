@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitruns.entities.experiment import Experiment
-from gitruns.entities.ids import ExperimentId, ObjectId, RunId
+from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
 from gitruns.entities.run import Identity, Run
+from gitruns.errors import GitRunsError
 from gitruns.gitstore import refs
+from gitruns.gitstore.archive import Archive
 from gitruns.gitstore.backend import Backend
+from gitruns.gitstore.bulk import BulkReader
 from gitruns.gitstore.chain import ChainEntry, own_objects, run_chain
 from gitruns.gitstore.codec import (
     decode_experiment,
@@ -19,11 +22,16 @@ from gitruns.gitstore.codec import (
     encode_start,
     is_metadata,
 )
+from gitruns.gitstore.codec.tombstone import decode_tombstone, is_purged
 from gitruns.gitstore.commits import end_subject, experiment_message, run_message, start_subject
+from gitruns.gitstore.folding import add_segments, drop_runs, drop_segments, remake_segment, write_segments
 from gitruns.gitstore.identity import find_identity
 from gitruns.gitstore.objects import Author, Commit, encode_commit
 from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram
+from gitruns.gitstore.segment import Segment
+from gitruns.gitstore.tips import Tips
+from gitruns.gitstore.tombstone import run_purged
 from gitruns.gitstore.tree_reader import TreeReader
 from gitruns.gitstore.trees import write_tree
 
@@ -51,6 +59,8 @@ class GitStore:
         self.git = git
         self.paths = paths
         self._reader = TreeReader(backend)
+        self._archive = Archive(backend, paths.common_dir)
+        self._tips = Tips(backend, self._archive, self._reader)
 
     # The repository
 
@@ -70,23 +80,82 @@ class GitStore:
     # Runs
 
     def run_tip(self, run_id: RunId) -> ObjectId | None:
-        """Returns the newest commit of a run, None when the run is not in git."""
-        return self.backend.read_ref(refs.run_ref(run_id))
+        """Returns the newest commit of a run, in the archive or not, None when the run is not in git."""
+        return self._tips.of(run_id)
 
     def run_tips(self) -> dict[RunId, ObjectId]:
-        """Returns the newest commit of each run."""
-        found = self.backend.list_refs(refs.RUNS).items()
-        return {run_id: oid for ref, oid in found if (run_id := refs.run_id_of(ref)) is not None}
+        """Returns the newest commit of each run, those in the archive too."""
+        return self._tips.all()
+
+    def loose_run_tips(self) -> dict[RunId, ObjectId]:
+        """Returns what the runs' own refs hold, without the archive."""
+        return self._tips.loose()
+
+    def tips_of(self, run_id: RunId) -> tuple[ObjectId, ...]:
+        """Returns all tips of a run that are no ancestors of others: its state is the merge of them."""
+        return self._tips.heads(run_id)
+
+    def newest_tips(self, tips: Iterable[ObjectId]) -> tuple[ObjectId, ...]:
+        """Returns those of some tips of one run that are no ancestors of others, in order of their ids."""
+        return self._tips.newest(tips)
 
     def set_run_tip(self, run_id: RunId, new: ObjectId | None, old: ObjectId | None) -> None:
-        """Moves a run's ref by compare-and-set; raises `ConflictError` when it is not at `old` (None: absent)."""
-        self.backend.update_ref(refs.run_ref(run_id), new, old)
+        """Moves a run by compare-and-set; raises `ConflictError` when it is not at `old` (None: not there).
+
+        A run of the archive gets a ref of its own again.
+        """
+        self._tips.move(run_id, new, old)
+
+    # The archive
+
+    def segments(self) -> dict[SegmentId, ObjectId]:
+        """Returns the segments of the archive, each with its commit."""
+        return {segment_id: ObjectId(segment_id) for segment_id in self._archive.segment_ids()}
+
+    def read_segment(self, segment_id: SegmentId) -> Segment:
+        """Returns the tips of a segment's runs; raises `CorruptDataError` (kind `bad-segment`) or `NotFoundError`."""
+        return self._archive.read(segment_id)
+
+    def write_segments(self, groups: Iterable[Mapping[RunId, ObjectId]]) -> list[SegmentId]:
+        """Writes a segment for each group of runs and their tips; durable on return, no ref is moved."""
+        return write_segments(self.backend, self._reader, groups)
+
+    def add_segments(self, segment_ids: Sequence[SegmentId]) -> None:
+        """Gives segments their refs; durable on return."""
+        add_segments(self.backend, segment_ids)
+
+    def drop_segments(self, segment_ids: Iterable[SegmentId]) -> None:
+        """Takes away the refs of segments that others have made redundant."""
+        drop_segments(self.backend, segment_ids)
+
+    def drop_run_refs(self, tips: Mapping[RunId, ObjectId]) -> set[RunId]:
+        """Takes away the refs of runs that still are at these tips, which the archive holds; returns which."""
+        return drop_runs(self.backend, tips)
+
+    def is_genuine_segment(self, segment_id: SegmentId) -> bool:
+        """Returns whether a segment is what its runs make of it, so that nobody has to be trusted for it.
+
+        Raises as `read_segment` does, and `NotFoundError` when a tip is not here.
+        """
+        return remake_segment(self.backend, self._reader, self.read_segment(segment_id)) == segment_id
 
     def read_run(self, commit: ObjectId) -> Run:
-        """Returns the run as a commit holds it; raises `CorruptDataError` naming what is wrong where."""
+        """Returns the run as a commit holds it; raises `CorruptDataError` naming what is wrong where.
+
+        Raises `NotFoundError` (kind `run-purged`) for the tombstone of a run.
+        """
         with self._reader.at(commit) as tree:
             files, sizes = tree.metadata(is_metadata)
+            if is_purged(files):
+                raise run_purged(decode_tombstone(files))
             return decode_run(files, commit, sizes=sizes)
+
+    def read_listed(self, commits: Iterable[ObjectId]) -> Iterator[Run | GitRunsError]:
+        """Yields the run of each commit, or why it cannot be read, in order: quickly, and of each only what lists show.
+
+        That is info, params, tags, metrics and inputs; neither parts, artifacts, environment nor stamps.
+        """
+        yield from BulkReader(self.backend.bulk_reader(), self.read_run, self.backend.object_format).runs(commits)
 
     def read_file(self, commit: ObjectId, path: str) -> bytes | None:
         """Returns the bytes of a file in a commit's tree, None when there is none."""

@@ -1,0 +1,88 @@
+"""Writes the archive: folds tips of runs into segments, and takes away the refs that a segment has made redundant.
+
+In this order, each step on the disk before the next: the objects of the segments, their refs, then the runs' own refs.
+A crash between leaves a ref too many, never a run too few. A ref is only taken away where it still is at the commit
+that was folded; a run that was edited meanwhile keeps its ref.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from gitruns.entities.ids import ObjectId, RunId, SegmentId
+from gitruns.errors import ConflictError, InvalidInputError
+from gitruns.gitstore import refs
+from gitruns.gitstore.backend import Backend
+from gitruns.gitstore.codec.version import FORMAT_BYTES, FORMAT_FILE
+from gitruns.gitstore.objects import FILE_MODE, TreeEntry, decode_commit, encode_commit, encode_tree, hash_object
+from gitruns.gitstore.segment import MAX_RUNS, RUNS_FILE, encode_runs, encode_segment
+from gitruns.gitstore.tree_reader import TreeReader
+
+_FEW_OBJECTS = 20
+
+
+def write_segments(backend: Backend, reader: TreeReader, groups: Iterable[Mapping[RunId, ObjectId]]) -> list[SegmentId]:
+    """Writes a segment for each group of runs and their tips, and returns their ids; durable, no ref is moved.
+
+    Raises `InvalidInputError` (kind `bad-segment-size`) for a group of none or too many.
+    """
+    objects: dict[ObjectId, tuple[str, bytes]] = {}
+    segment_ids = [SegmentId(_add_segment(backend, reader, tips, objects)) for tips in groups]
+    if len(objects) > _FEW_OBJECTS:
+        backend.write_pack(objects.values())
+    else:
+        for kind, data in objects.values():
+            backend.write_object(kind, data)
+        backend.sync(objects.keys(), ())
+    return segment_ids
+
+
+def _add_segment(
+    backend: Backend,
+    reader: TreeReader,
+    tips: Mapping[RunId, ObjectId],
+    objects: dict[ObjectId, tuple[str, bytes]],
+) -> ObjectId:
+    if not 0 < len(tips) <= MAX_RUNS:
+        raise InvalidInputError(f"cannot make a segment of {len(tips)} runs", kind="bad-segment-size")
+
+    def add(kind: str, data: bytes) -> ObjectId:
+        oid = hash_object(kind, data, backend.object_format)
+        objects[oid] = (kind, data)
+        return oid
+
+    newest_s = max(decode_commit(reader.read_commit(tip), tip).committer.time_ms for tip in tips.values()) // 1000
+    files = {FORMAT_FILE: FORMAT_BYTES, RUNS_FILE: encode_runs(tips)}
+    entries = [TreeEntry(FILE_MODE, name.encode(), add("blob", data)) for name, data in files.items()]
+    return add("commit", encode_commit(encode_segment(tips, add("tree", encode_tree(entries)), newest_s)))
+
+
+def add_segments(backend: Backend, segment_ids: Sequence[SegmentId]) -> None:
+    """Gives segments their refs, durable on return; one that has its ref already keeps it."""
+    names = [refs.archive_ref(segment_id) for segment_id in segment_ids]
+    for name, segment_id in zip(names, segment_ids, strict=True):
+        try:
+            backend.update_ref(name, ObjectId(segment_id), None)
+        except ConflictError:
+            if backend.read_ref(name) != ObjectId(segment_id):
+                raise
+    backend.sync((), names)
+
+
+def drop_segments(backend: Backend, segment_ids: Iterable[SegmentId]) -> None:
+    """Takes away the refs of segments that others have made redundant."""
+    backend.delete_refs({refs.archive_ref(segment_id): ObjectId(segment_id) for segment_id in segment_ids})
+
+
+def drop_runs(backend: Backend, tips: Mapping[RunId, ObjectId]) -> set[RunId]:
+    """Takes away the refs of runs that are still at these tips, and returns which; the others have moved or are locked.
+
+    The tips must be in segments that are on the disk.
+    """
+    names = {refs.run_ref(run_id): run_id for run_id in tips}
+    return {names[name] for name in backend.delete_refs({name: tips[names[name]] for name in names})}
+
+
+def remake_segment(backend: Backend, reader: TreeReader, tips: Mapping[RunId, ObjectId]) -> SegmentId:
+    """Returns the id that a segment of these runs has, without writing it: a genuine one has this id."""
+    return SegmentId(_add_segment(backend, reader, tips, {}))
