@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gitruns.entities.ids import ObjectId
-from gitruns.errors import CorruptDataError, NotFoundError
+from gitruns.errors import CorruptDataError
 from gitruns.gitstore.backend import Backend
 from gitruns.gitstore.codec.fields import Fields
-from gitruns.gitstore.objects import Commit, decode_commit
+from gitruns.gitstore.commits import reason_in
+from gitruns.gitstore.lineage import Lineage, lineage
+from gitruns.gitstore.objects import Commit
 from gitruns.gitstore.tree_reader import TreeReader
 from gitruns.gitstore.trees import read_entries
-
-MAX_COMMITS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainEntry:
-    """One commit of a run: when (milliseconds UTC), by whom (`Name <address>`), and its first line."""
+    """One commit of a run: when (milliseconds UTC), by whom (`Name <address>`), its first line, and the reason given.
+
+    `reason` is what stands between the first line and the trailers.
+    """
 
     commit: ObjectId
     time_ms: int
     author: str
     subject: str
+    reason: str = ""
 
 
 def run_chain(reader: TreeReader, tip: ObjectId) -> list[ChainEntry]:
@@ -35,6 +38,7 @@ def run_chain(reader: TreeReader, tip: ObjectId) -> list[ChainEntry]:
             time_ms=commit.author.time_ms,
             author=f"{commit.author.identity.name} <{commit.author.identity.email}>",
             subject=commit.message.partition("\n")[0],
+            reason=reason_in(commit.message),
         )
         for oid, commit in walk_chain(reader, tip)
     ]
@@ -57,26 +61,17 @@ def own_objects(backend: Backend, reader: TreeReader, tip: ObjectId) -> set[Obje
 
 
 def walk_chain(reader: TreeReader, tip: ObjectId) -> Iterator[tuple[ObjectId, Commit]]:
-    """Yields the commits that belong to what `tip` holds; a shallow clone's history ends where it is cut."""
+    """Yields the commits that belong to what `tip` holds, children first, both sides of merges too.
+
+    A shallow clone's history ends where it is cut.
+    """
+    return own_lineage(reader, tip).newest_first()
+
+
+def own_lineage(reader: TreeReader, tip: ObjectId) -> Lineage:
+    """Returns the commits that belong to what `tip` holds, and which of those before them are not here."""
     owner = _owner(reader, tip)
-    seen = {tip}
-    first = decode_commit(reader.read_commit(tip), tip)
-    # Greatest time first; of equal times the one met first, which is the child.
-    waiting = [(-first.committer.time_ms, 0, tip, first)]
-    while waiting:
-        _, _, oid, commit = heapq.heappop(waiting)
-        yield oid, commit
-        for parent in commit.parents:
-            if parent in seen or len(seen) >= MAX_COMMITS:
-                continue
-            seen.add(parent)
-            try:
-                if owner is None or _owner(reader, parent) != owner:
-                    continue
-                older = decode_commit(reader.read_commit(parent), parent)
-            except NotFoundError:
-                continue
-            heapq.heappush(waiting, (-older.committer.time_ms, len(seen), parent, older))
+    return lineage(reader, tip, lambda commit: owner is not None and _owner(reader, commit) == owner)
 
 
 def _owner(reader: TreeReader, commit: ObjectId) -> tuple[str, str] | None:
@@ -88,7 +83,7 @@ def _owner(reader: TreeReader, commit: ObjectId) -> tuple[str, str] | None:
         with reader.at(commit) as tree:
             if tree.file("format") is None:
                 return None
-            for name in ("run.yaml", "experiment.yaml"):
+            for name in ("run.yaml", "experiment.yaml", "model.yaml"):
                 data = tree.file(name)
                 if data is not None:
                     fields = Fields.read(data, name)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from gitruns.entities.experiment import Experiment
+from gitruns.entities.model import RegisteredModel
 from gitruns.entities.run import Run, RunStatus
 from gitruns.entities.values import MetricSummary
 
@@ -56,10 +57,26 @@ def experiment_message(experiment: Experiment, subject: str) -> str:
     return message(subject, {"Experiment": experiment.id})
 
 
-def message(subject: str, trailers: Mapping[str, str | None]) -> str:
-    """Returns subject and trailers as git expects them: one line each, nothing in them that starts a new one."""
+def model_message(model: RegisteredModel, subject: str, reason: str = "") -> str:
+    """Returns the message of a commit of a registered model, with the reason that somebody gave."""
+    return message(f"model {model.name}: {subject}", {"Model": model.name, "Model-Id": model.id}, reason)
+
+
+def message(subject: str, trailers: Mapping[str, str | None], body: str = "") -> str:
+    """Returns subject, body and trailers as git expects them: nothing in one that starts another."""
     lines = [f"{key}: {_one_line(value)}" for key, value in trailers.items() if value]
-    return _clipped(subject, MAX_SUBJECT_LENGTH) + "\n\n" + "\n".join(lines) + "\n"
+    told = "".join(f"{line}\n" for line in _body_lines(body))
+    return _clipped(subject, MAX_SUBJECT_LENGTH) + "\n\n" + (told + "\n" if told else "") + "\n".join(lines) + "\n"
+
+
+def _body_lines(body: str) -> list[str]:
+    return [_CONTROL.sub(" ", line).rstrip() for line in body.strip().splitlines()]
+
+
+def reason_in(message: str) -> str:
+    """Returns what stands in a message between its first line and its trailers."""
+    paragraphs = message.rstrip("\n").partition("\n\n")[2].split("\n\n")
+    return "\n\n".join(paragraphs[:-1]).strip()
 
 
 def _one_line(text: str) -> str:

@@ -26,6 +26,7 @@ from gitruns.gitstore.codec.tombstone import decode_tombstone, is_purged
 from gitruns.gitstore.commits import end_subject, experiment_message, run_message, start_subject
 from gitruns.gitstore.folding import add_segments, drop_runs, drop_segments, remake_segment, write_segments
 from gitruns.gitstore.identity import find_identity
+from gitruns.gitstore.merging import Merging
 from gitruns.gitstore.objects import Author, Commit, encode_commit
 from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram
@@ -61,6 +62,7 @@ class GitStore:
         self._reader = TreeReader(backend)
         self._archive = Archive(backend, paths.common_dir)
         self._tips = Tips(backend, self._archive, self._reader)
+        self.merging = Merging(backend, self._reader)
 
     # The repository
 
@@ -105,6 +107,28 @@ class GitStore:
         A run of the archive gets a ref of its own again.
         """
         self._tips.move(run_id, new, old)
+
+    # Merges
+
+    def merge_run_tips(self, tips: Iterable[ObjectId]) -> ObjectId:
+        """Returns the commit that some tips of one run make together, the same in every clone; no ref is moved.
+
+        One that comes before another adds nothing; a purge beats everything. Raises `NotFoundError` (kind
+        `history-hidden`) in a shallow clone that does not know, `InvalidInputError` for a newer format.
+        """
+        return self.merging.runs(tips)
+
+    def merge_experiment_tips(self, tips: Iterable[ObjectId]) -> ObjectId:
+        """Returns the commit that some tips of one experiment make together, as `merge_run_tips`."""
+        return self.merging.experiments(tips)
+
+    def merged_run(self, tips: Iterable[ObjectId]) -> Run:
+        """Returns the run that some tips make together; nothing is written."""
+        return self.merging.run(tips)
+
+    def recomputes(self, commit: ObjectId) -> bool:
+        """Returns whether a commit is exactly the merge of its parents, so that who trusts these can trust it."""
+        return self.merging.recomputes(commit)
 
     # The archive
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from gitruns.entities.ids import ObjectId
 from gitruns.errors import CorruptDataError, InvalidInputError
@@ -19,7 +19,14 @@ MAX_TREE_BYTES = 16 * 1024 * 1024
 _Folder: TypeAlias = "dict[str, Any]"
 
 
-def write_tree(backend: Backend, files: Mapping[str, bytes]) -> ObjectId:
+class ObjectWriter(Protocol):
+    """What takes objects: a repository, or something that only tells their ids."""
+
+    def write_object(self, kind: str, data: bytes) -> ObjectId:
+        """Takes an object and returns its id."""
+
+
+def write_tree(backend: ObjectWriter, files: Mapping[str, bytes]) -> ObjectId:
     """Writes files (path to content, `/` between parts) as a tree and returns its id."""
     root: _Folder = {}
     for path, data in files.items():
@@ -34,7 +41,7 @@ def write_tree(backend: Backend, files: Mapping[str, bytes]) -> ObjectId:
     return _write_folder(backend, root)
 
 
-def _write_folder(backend: Backend, folder: _Folder) -> ObjectId:
+def _write_folder(backend: ObjectWriter, folder: _Folder) -> ObjectId:
     entries = []
     for name, content in folder.items():
         if isinstance(content, dict):

@@ -27,16 +27,18 @@ MAX_MANIFEST_IN_TREE_BYTES = 64 * 1024
 MAX_MANIFEST_BYTES = 256 * 1024 * 1024
 """No manifest in the store is larger: over a million artifacts."""
 
+_FURTHER_MANIFEST = re.compile(r"\.gitruns/artifacts/([0-9a-f]{64})\.yaml\Z")
 _STORED_PART = re.compile(r"\.gitruns/metrics/([0-9a-f]{64})\.tsv\.gz\Z")
 _KEYS = frozenset(("git", "path", "sha256", "size"))
 
 
 @dataclass(slots=True)
 class ArtifactFile:
-    """What `artifacts.yaml` says: the artifacts, or the manifest that lists them; and what parts are stored."""
+    """What `artifacts.yaml` says: the artifacts, the manifests that list further ones, and what parts are stored."""
 
     artifacts: tuple[Artifact, ...] = ()
     manifest: Artifact | None = None
+    more_manifests: tuple[Artifact, ...] = ()
     stored_parts: tuple[Part, ...] = ()
 
 
@@ -49,8 +51,9 @@ def encode_artifact_file(content: ArtifactFile) -> bytes:
     """Returns `artifacts.yaml`, by path; empty when there is nothing to say."""
     entries = [_entry(artifact) for artifact in content.artifacts]
     if content.manifest is not None:
-        count = {"count": content.manifest.count} if isinstance(content.manifest, Manifest) else {}
-        entries.append({**_entry(content.manifest), "manifest": True, **count})
+        entries.append(_manifest_entry(content.manifest, MANIFEST_PATH))
+    for manifest in content.more_manifests:
+        entries.append(_manifest_entry(manifest, f".gitruns/artifacts/{manifest.digest}.yaml"))
     entries += [
         {**_entry(part.stored_as), "tsv_size": part.size_bytes}
         for part in content.stored_parts
@@ -62,6 +65,11 @@ def encode_artifact_file(content: ArtifactFile) -> bytes:
 def _entry(artifact: Artifact) -> dict[str, Any]:
     entry = {"path": artifact.path, "sha256": artifact.digest, "size": artifact.size_bytes}
     return {**entry, "git": True} if artifact.in_git else entry
+
+
+def _manifest_entry(manifest: Artifact, path: str) -> dict[str, Any]:
+    count = {"count": manifest.count} if isinstance(manifest, Manifest) else {}
+    return {**_entry(manifest), "path": path, "manifest": True, **count}
 
 
 def _path(artifact: Artifact) -> str:
@@ -78,19 +86,24 @@ def decode_manifest(data: bytes, path: str = MANIFEST_PATH) -> tuple[Artifact, .
 
 def decode_artifact_file(data: bytes, path: str = ARTIFACTS_FILE) -> ArtifactFile:
     """Returns what `artifacts.yaml` says; raises `CorruptDataError` naming path and line."""
-    artifacts, stored = [], []
+    artifacts, stored, more = [], [], []
     content = ArtifactFile()
     for line, item in enumerate(read_list(data, path), 1):
         fields = _fields(item, path, line)
         name = fields.values.get("path")
         if name == MANIFEST_PATH:
             content.manifest = _manifest(fields)
+        elif isinstance(name, str) and (match := _FURTHER_MANIFEST.match(name)):
+            more.append(_manifest(fields))
+            if more[-1].digest != match[1]:
+                raise fields.wrong("path", "is not that of the digest")
         elif isinstance(name, str) and (match := _STORED_PART.match(name)):
             stored.append(_stored_part(Digest(match[1]), fields))
         else:
             artifacts.append(_artifact(fields))
-    if content.manifest is not None and artifacts:
-        raise corrupt(path, None, "it has both a manifest and artifacts")
+    if more and content.manifest is None:
+        raise corrupt(path, None, f"it has no '{MANIFEST_PATH}'")
+    content.more_manifests = tuple(more)
     content.artifacts = _unique(artifacts, path)
     content.stored_parts = tuple(stored)
     return content

@@ -77,6 +77,7 @@ def encode_run(run: Run, *, files: Mapping[str, bytes] | None = None) -> dict[st
         ArtifactFile(
             artifacts=run.artifacts,
             manifest=run.manifest,
+            more_manifests=run.more_manifests,
             stored_parts=tuple(part for part in run.parts if part.stored_as is not None),
         )
     )
@@ -125,6 +126,7 @@ def decode_run(
         parts=_parts(known_sizes, listed),
         artifacts=listed.artifacts,
         manifest=listed.manifest,
+        more_manifests=listed.more_manifests,
         inputs=read.file(INPUTS_FILE, decode_inputs, ()),
         environment=read.file(ENVIRONMENT_FILE, decode_environment, None),
         stamps=read_only(read.file(STAMPS_FILE, decode_stamps, {})),
