@@ -36,6 +36,7 @@ from gitruns.tracking.fluent import (
     get_experiment,
     get_experiment_by_name,
     get_metric_history,
+    get_metric_history_bulk,
     get_run,
     last_active_run,
     list_artifacts,
@@ -55,12 +56,14 @@ from gitruns.tracking.fluent import (
     restore_experiment,
     restore_run,
     search_experiments,
+    search_runs,
     set_experiment,
     set_note,
     set_tag,
     set_tags,
     start_run,
 )
+from gitruns.tracking.search import PagedList, ViewType
 from gitruns.tracking.views import Experiment, Run
 
 __version__ = "0.1.0"
@@ -79,8 +82,10 @@ __all__ = [
     "InvalidInputError",
     "LockedError",
     "NotFoundError",
+    "PagedList",
     "RemoteError",
     "Run",
+    "ViewType",
     "active_run",
     "create_experiment",
     "delete_experiment",
@@ -92,6 +97,7 @@ __all__ = [
     "get_experiment",
     "get_experiment_by_name",
     "get_metric_history",
+    "get_metric_history_bulk",
     "get_run",
     "last_active_run",
     "list_artifacts",
@@ -111,6 +117,7 @@ __all__ = [
     "restore_experiment",
     "restore_run",
     "search_experiments",
+    "search_runs",
     "set_experiment",
     "set_note",
     "set_tag",

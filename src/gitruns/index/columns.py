@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gitruns.entities.ids import RunId
 from gitruns.entities.values import Scalar
 from gitruns.index.keybook import find_key
-from gitruns.index.layout import DETAILS, EXPERIMENT, RUN_LAYOUT
+from gitruns.index.layout import DETAILS, EXPERIMENT, RUN_LAYOUT, Column
 from gitruns.index.rows import Row, value_of
 from gitruns.index.schema import KEY_METRIC, KEY_PARAM, KEY_TAG, RUN_BITS, RUN_MASK
 from gitruns.query.ast import Entity, Field, Summary
@@ -19,6 +19,9 @@ from gitruns.query.ast import Entity, Field, Summary
 _KINDS = {Entity.METRIC: KEY_METRIC, Entity.PARAM: KEY_PARAM, Entity.TAG: KEY_TAG}
 _WORDS = {KEY_METRIC: "metric", KEY_PARAM: "param", KEY_TAG: "tag"}
 _SUMMARIES = frozenset(("first", "last", "min", "max", "mean", "count", "step"))
+COLUMN_ATTRIBUTES: Mapping[str, Column] = {**RUN_LAYOUT.attributes, "commit": Column("d.source_commit", DETAILS)}
+"""The attributes that are columns. A commit is compared by what a revision names, and shown by its id."""
+
 _FEW = 10
 """A key is read from end to end when more than one in so many of its runs is wanted."""
 
@@ -104,7 +107,7 @@ class Columns:
         return _rows(self._connection, "metrics" if kind == KEY_METRIC else "labels", key, columns, few)
 
     def _attribute(self, name: str) -> Mapping[int, Scalar]:
-        column = RUN_LAYOUT.attributes[name]
+        column = COLUMN_ATTRIBUTES[name]
         tables = "runs r"
         if column.needs == DETAILS:
             tables += " CROSS JOIN details d ON d.run = r.run"

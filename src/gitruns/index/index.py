@@ -11,7 +11,7 @@ from typing import TypeVar
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId
 from gitruns.entities.values import Scalar
 from gitruns.errors import InvalidInputError
-from gitruns.index.columns import Columns, KnownKey, known_keys
+from gitruns.index.columns import COLUMN_ATTRIBUTES, Columns, KnownKey, known_keys
 from gitruns.index.database import Database, reading
 from gitruns.index.layout import EXPERIMENT_LAYOUT
 from gitruns.index.reading import ListedRun, read_runs
@@ -25,6 +25,8 @@ from gitruns.query.fields import RUNS
 from gitruns.query.order import parse_order
 
 T = TypeVar("T")
+
+_WITH_KEYS = (Entity.METRIC, Entity.PARAM, Entity.TAG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +202,14 @@ def _with_default_order(search: Search) -> Search:
 
 
 def _field(text: str) -> Field | Summary:
+    attribute = RUNS.attribute(text.removeprefix("attributes."))
+    if attribute is not None and attribute.name in COLUMN_ATTRIBUTES:
+        return Field(Entity.ATTRIBUTE, attribute.name)
     items = parse_order([text])
     value = items[0].value if len(items) == 1 else None
-    if isinstance(value, Summary) or (isinstance(value, Field) and value.entity is not Entity.BARE):
+    if isinstance(value, Summary) or (isinstance(value, Field) and value.entity in _WITH_KEYS):
         return value
-    names = ", ".join(dict.fromkeys(attribute.name for attribute in RUNS.attributes.values()))
+    names = ", ".join(COLUMN_ATTRIBUTES)
     raise InvalidInputError(
         f"'{text[:80]}' is no column", kind="bad-query", hint=f"metrics.KEY, params.KEY, tags.KEY, {names}", column=1
     )

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from gitruns.entities.ids import ExperimentId, RunId
 from gitruns.entities.status import Lifecycle, RunStatus
 from gitruns.errors import InvalidInputError
-from gitruns.tracking import contents
+from gitruns.tracking import contents, search
+from gitruns.tracking.search import DEFAULT_PAGE, PagedList, ViewType
 from gitruns.tracking.views import Experiment, Run, experiment_view, run_view
 
 if TYPE_CHECKING:
@@ -59,10 +60,23 @@ class Client:
         found = self.repo.find_experiment(name)
         return experiment_view(found) if found else None
 
-    def search_experiments(self, *, include_deleted: bool = False) -> list[Experiment]:
-        """Returns the experiments, the one created last first."""
-        lifecycle = None if include_deleted else Lifecycle.ACTIVE
-        return [experiment_view(experiment) for experiment in self.repo.list_experiments(lifecycle=lifecycle)]
+    def search_experiments(
+        self,
+        view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int | None = DEFAULT_PAGE,
+        filter_string: str | None = None,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+        *,
+        include_deleted: bool = False,
+        dialect: str = "native",
+    ) -> PagedList[Experiment]:
+        """Returns one page of the experiments that match, those created last first; `token` asks for the next.
+
+        `include_deleted` is short for `view_type=ViewType.ALL`. Raises as `search_runs` does.
+        """
+        view = ViewType.ALL if include_deleted else view_type
+        return search.search_experiments(self.repo, view, max_results, filter_string, order_by, page_token, dialect)
 
     def rename_experiment(self, experiment_id: str, new_name: str) -> None:
         """Gives an experiment another name; its id stays."""
@@ -98,6 +112,33 @@ class Client:
     def get_run(self, run_id: str) -> Run:
         """Returns the run as it stands now, live or ended; raises `NotFoundError` (kind `run-not-found`)."""
         return run_view(self._session.place.get_run(self._resolve(run_id)))
+
+    def search_runs(
+        self,
+        experiment_ids: Sequence[str | int] | None = None,
+        filter_string: str = "",
+        run_view_type: int = ViewType.ACTIVE_ONLY,
+        max_results: int = DEFAULT_PAGE,
+        order_by: Sequence[str] | None = None,
+        page_token: str | None = None,
+        *,
+        dialect: str = "native",
+    ) -> PagedList[Run]:
+        """Returns one page of the runs that match, in order; its `token` asks for the next, None on the last.
+
+        `experiment_ids` None: of all experiments. The filter is in the query language (docs/query.md), which takes
+        every filter of MLflow's; `dialect="mlflow"` is exactly MLflow's. A page is 50,000 runs at most. Runs come
+        from the index: without inputs and artifacts, for which there is `get_run`. Raises `InvalidInputError`: kinds
+        `bad-query` (with its column), `bad-page-token`, `bad-max-results`.
+        """
+        how = search.search_args(
+            experiment_ids=experiment_ids,
+            run_view_type=run_view_type,
+            order_by=order_by,
+            page_token=page_token,
+            dialect=dialect,
+        )
+        return search.search_runs(self.repo, filter_string, max_results, how)
 
     def set_terminated(self, run_id: str, status: str | None = None, end_time: int | None = None) -> None:
         """Ends a run with a status (`FINISHED` when not given) and seals it into git."""
@@ -224,9 +265,20 @@ class Client:
 
     # Reading back
 
-    def get_metric_history(self, run_id: str, key: str) -> list[Point]:
-        """Returns all points of a metric in logged order, empty when there are none."""
-        return self._session.place.metric_history(self._resolve(run_id), key)
+    def get_metric_history(self, run_id: str, key: str, max_points: int | None = None) -> list[Point]:
+        """Returns all points of a metric in logged order, empty when there are none.
+
+        With `max_points` (4 or more) no more than so many, by step and time, that draw the same curve: the first, the
+        last, and of each stretch the least and the greatest.
+        """
+        points = self._session.place.metric_history(self._resolve(run_id), key)
+        return points if max_points is None else search.thinned(points, max_points)
+
+    def get_metric_history_bulk(
+        self, run_ids: Sequence[str], key: str, max_points: int | None = None
+    ) -> dict[str, list[Point]]:
+        """Returns the points of one metric of many runs, by run id, as `get_metric_history` does for one."""
+        return {self._resolve(run_id): self.get_metric_history(run_id, key, max_points) for run_id in run_ids}
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
         """Returns the files and folders directly below a path, by path; empty for a file and for nothing."""

@@ -20,10 +20,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, NotFoundError
-from gitruns.tracking import contents
+from gitruns.tracking import contents, search
 from gitruns.tracking.active import ActiveRuns
 from gitruns.tracking.client import Client, status_of
 from gitruns.tracking.endings import Ending, EndWatch, ending_of
+from gitruns.tracking.search import ViewType
 from gitruns.tracking.settings import settings_from
 from gitruns.tracking.views import Experiment, Run, RunInfo, experiment_view
 
@@ -135,9 +136,22 @@ def get_experiment_by_name(name: str) -> Experiment | None:
     return _client().get_experiment_by_name(name)
 
 
-def search_experiments(*, include_deleted: bool = False) -> list[Experiment]:
-    """Returns the experiments, the one created last first."""
-    return _client().search_experiments(include_deleted=include_deleted)
+def search_experiments(
+    view_type: int = ViewType.ACTIVE_ONLY,
+    max_results: int | None = None,
+    filter_string: str | None = None,
+    order_by: Sequence[str] | None = None,
+    *,
+    include_deleted: bool = False,
+    dialect: str = "native",
+) -> list[Experiment]:
+    """Returns the experiments that match, those created last first unless `order_by` says otherwise.
+
+    `include_deleted` is short for `view_type=ViewType.ALL`.
+    """
+    return _client().search_experiments(
+        view_type, max_results, filter_string, order_by, include_deleted=include_deleted, dialect=dialect
+    )
 
 
 def rename_experiment(experiment_id: str, new_name: str) -> None:
@@ -280,6 +294,61 @@ def get_run(run_id: str) -> Run:
     return _client().get_run(run_id)
 
 
+def search_runs(
+    experiment_ids: Sequence[str | int] | None = None,
+    filter_string: str = "",
+    run_view_type: int = ViewType.ACTIVE_ONLY,
+    max_results: int = search.DEFAULT_RESULTS,
+    order_by: Sequence[str] | None = None,
+    output_format: str = "pandas",
+    search_all_experiments: bool = False,
+    experiment_names: Sequence[str] | None = None,
+    *,
+    page_token: str | None = None,
+    dialect: str = "native",
+) -> Any:
+    """Returns the runs that match as a `pandas.DataFrame`, or as `output_format` says: `list`, `arrow`, `polars`.
+
+    Searched are the experiments named by ids or by names; without either the current one, or all of them with
+    `search_all_experiments`. Filters, orders and what is raised: see `Client.search_runs`; `extra-missing` when the
+    library of a format is not installed. A `list` has the `token` of the next page, if any, for `page_token`.
+    """
+    client = _client()
+    how = search.search_args(
+        experiment_ids=_experiments_searched(client, experiment_ids, experiment_names, search_all_experiments),
+        run_view_type=run_view_type,
+        order_by=order_by,
+        page_token=page_token,
+        dialect=dialect,
+    )
+    limit = search.check_max_results(max_results)
+    if output_format == "list":
+        return search.all_runs(client.repo, filter_string, limit, how)
+    from gitruns.tracking.frames import search_table  # only when a table is asked for: not at import
+
+    return search_table(client.repo, filter_string, limit, how, output_format)
+
+
+def _experiments_searched(
+    client: Client, ids: Sequence[str | int] | None, names: Sequence[str] | None, everything: bool
+) -> Sequence[str | int] | None:
+    if ids and names:
+        raise InvalidInputError("give either experiment_ids or experiment_names, not both", kind="bad-argument")
+    if ids:
+        return ids
+    if names:
+        return search.ids_of_names(client.repo, names)
+    if everything:
+        return None
+    return [_experiment.id] if _experiment is not None else _configured_experiment(client)
+
+
+def _configured_experiment(client: Client) -> list[str]:
+    """Returns the experiment that a run started now would belong to; none when it does not exist yet."""
+    name = client.repo.config.experiment
+    return ["0"] if name is None else [one.id for one in (client.repo.find_experiment(name),) if one is not None]
+
+
 def delete_run(run_id: str) -> None:
     """Takes a run out of sight, reversibly."""
     _client().delete_run(run_id)
@@ -418,9 +487,14 @@ def flush() -> None:
 # Reading back
 
 
-def get_metric_history(run_id: str, key: str) -> list[Point]:
-    """Returns all points of a metric in logged order."""
-    return _client().get_metric_history(run_id, key)
+def get_metric_history(run_id: str, key: str, max_points: int | None = None) -> list[Point]:
+    """Returns all points of a metric in logged order, or so many of them as draw the same curve."""
+    return _client().get_metric_history(run_id, key, max_points)
+
+
+def get_metric_history_bulk(run_ids: Sequence[str], key: str, max_points: int | None = None) -> dict[str, list[Point]]:
+    """Returns the points of one metric of many runs, by run id."""
+    return _client().get_metric_history_bulk(run_ids, key, max_points)
 
 
 def list_artifacts(run_id: str | None = None, path: str | None = None) -> list[FileInfo]:

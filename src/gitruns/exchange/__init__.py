@@ -1,0 +1,10 @@
+"""Runs in the forms of others: tables for analysts, files that other programs read.
+
+What is written out is complete and says itself what it is; nothing here changes a run.
+"""
+
+from gitruns.exchange.columns import ATTRIBUTES, RunColumns, read_columns
+from gitruns.exchange.extras import import_extra
+from gitruns.exchange.typed import arrow_table, of_one_kind
+
+__all__ = ["ATTRIBUTES", "RunColumns", "arrow_table", "import_extra", "of_one_kind", "read_columns"]
