@@ -19,18 +19,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from generate import add_runs, generate, make_run
 from measure import git, report, timed
 
-from gitruns.entities.experiment import Experiment
-from gitruns.entities.ids import ObjectId, RunId
-from gitruns.entities.run import Run
-from gitruns.errors import GitRunsError
-from gitruns.gitstore import GitStore, open_store
-from gitruns.index import EXPERIMENTS_PLACE, Index, Search, Unreadable, mark_of
+from gitruns.index import Index, Search
+from gitruns.repo import Repo
+from gitruns.repo.indexing import RepoSource
 
 SIZES = (1000, 10_000, 100_000)
 LIMIT = 50
@@ -53,43 +50,6 @@ COLUMNS = [
     *(f"tags.tag_{key}" for key in range(5)),
 ]
 READ_FILES = ("format", "run.yaml", "params.yaml", "tags.yaml", "metrics.yaml", "env.yaml")
-
-
-class StoreSource:
-    """The runs of a repository as a source for the index: refs and nothing else, for there are no live runs here."""
-
-    def __init__(self, store: GitStore) -> None:
-        self._store = store
-        common = store.paths.common_dir
-        self._watched = {
-            "refs": [common / "packed-refs", common / "refs" / "runs"],
-            EXPERIMENTS_PLACE: [common / "packed-refs", common / "refs" / "runs" / "experiments"],
-        }
-
-    def places(self) -> Mapping[str, str]:
-        """Returns the marks of the places."""
-        now = time.time_ns()
-        return {name: mark_of(paths, now) for name, paths in self._watched.items()}
-
-    def states(self, place: str) -> Mapping[RunId, str]:
-        """Returns the tips."""
-        return self._store.run_tips()
-
-    def combine(self, said: Mapping[str, str]) -> str:
-        """Returns the one state of a run."""
-        return "+".join(sorted(said.values()))
-
-    def read(self, wanted: Sequence[tuple[RunId, str]]) -> Iterator[Run | Unreadable]:
-        """Reads runs."""
-        for run_id, state in wanted:
-            try:
-                yield self._store.read_run(ObjectId(state))
-            except GitRunsError as error:
-                yield Unreadable(run_id, error.message)
-
-    def experiments(self) -> Iterable[Experiment]:
-        """Returns the experiments."""
-        return [self._store.read_experiment(tip) for tip in self._store.experiment_tips().values()]
 
 
 def median_ms(action: Callable[[], object], times: int = 7) -> float:
@@ -126,13 +86,12 @@ def cat_file_seconds(folder: Path, tips: Sequence[str]) -> tuple[float, int]:
 
 def measure_build(folder: Path, count: int, path: Path) -> Index:
     """Builds the index of a repository and reports how long that took."""
-    store = open_store(folder, environ={})
-    tips = store.run_tips()
+    repo = Repo.open(folder)
+    tips = repo.store.run_tips()
     wait_until_settled()
     floor, objects = cat_file_seconds(folder, list(tips.values()))
-    source = StoreSource(store)
-    reading = timed(lambda: sum(1 for _ in source.read(list(tips.items()))))
-    index = Index(path, source)
+    reading = timed(lambda: sum(1 for _ in repo.store.read_listed(tips.values())))
+    index = Index(path, RepoSource(repo, os.environ))
     seconds = timed(index.refresh)
     stats = index.stats()
     report(
@@ -188,12 +147,12 @@ def measure_table(count: int, index: Index) -> None:
 
 COLD = """
 import sys
-sys.path.insert(0, {here!r})
 from pathlib import Path
-from query import StoreSource
-from gitruns.gitstore import open_store
+import os
+from gitruns.repo import Repo
+from gitruns.repo.indexing import RepoSource
 from gitruns.index import Index, Search
-index = Index(Path({path!r}), StoreSource(open_store(Path({folder!r}), environ={{}})))
+index = Index(Path({path!r}), RepoSource(Repo.open(Path({folder!r})), os.environ))
 page = index.list_runs(Search(filter={text!r}, order_by=["val_loss"], max_results=50))
 index.close()
 memory = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
@@ -203,8 +162,8 @@ print(len(page[0]), *memory)
 
 def measure_cold(folder: Path, count: int, path: Path) -> None:
     """Reports how long a process takes from its start to its answer, and how much memory."""
-    here, text = str(Path(__file__).parent), SEARCHES[TYPICAL][0]
-    program = COLD.format(here=here, path=str(path), folder=str(folder), text=text)
+    text = SEARCHES[TYPICAL][0]
+    program = COLD.format(path=str(path), folder=str(folder), text=text)
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     seconds = median_ms(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, check=True), 5) / 1000

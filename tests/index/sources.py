@@ -80,6 +80,7 @@ class MemorySource:
         self.unsettled: set[str] = set()
         self.broken: dict[RunId, str] = {}
         self.read_count = 0
+        self.expected: list[tuple[int, int]] = []
         self.states_count = 0
         self._version = 0
         self.put(*runs)
@@ -132,6 +133,9 @@ class MemorySource:
             found = self.live.get(one) or self.refs.get(one)
             if found is not None:
                 yield found[1]
+
+    def expect(self, wanted: Sequence[tuple[RunId, str]], left: int) -> None:
+        self.expected.append((len(wanted), left))
 
     def experiments(self) -> Iterable[Experiment]:
         return self.listed

@@ -12,6 +12,7 @@ from gitruns.index.place import index_path
 from gitruns.index.reading import ListedRun
 from gitruns.index.refresh import Progress, RefreshReport
 from gitruns.index.request import MAX_RESULTS, ExperimentPage, RunPage, Search
+from gitruns.index.rows import RunRows, rows_of
 from gitruns.index.source import EXPERIMENTS_PLACE, UNSETTLED, Points, Revisions, Source, Unreadable
 from gitruns.index.verify import Difference
 
@@ -30,9 +31,11 @@ __all__ = [
     "RefreshReport",
     "Revisions",
     "RunPage",
+    "RunRows",
     "Search",
     "Source",
     "Unreadable",
     "index_path",
     "mark_of",
+    "rows_of",
 ]

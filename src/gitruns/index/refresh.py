@@ -16,8 +16,8 @@ from typing import Protocol
 
 from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import RunId
-from gitruns.entities.run import Run
 from gitruns.index.database import writing
+from gitruns.index.rows import RunRows, rows_of
 from gitruns.index.source import EXPERIMENTS_PLACE, UNSETTLED, Source, Unreadable
 from gitruns.index.write import RunWriter, experiments_differ, write_experiments
 
@@ -222,33 +222,45 @@ def _read_piece(
     wanted = _states_of(connection, source, ids, listed)
     known = _known_states(connection, listed)
     to_read = [(run_id, state) for run_id, state in wanted.items() if known.get(run_id) != state]
-    runs: list[tuple[str, Run]] = []
+    runs: list[tuple[str, RunRows]] = []
     failures: list[tuple[RunId, str, str]] = []
     for found in source.read(to_read) if to_read else ():
         if isinstance(found, Unreadable):
             failures.append((found.run_id, wanted[found.run_id], found.reason))
             continue
-        problem = RunWriter(connection).problem_with(found) if careful else None
+        rows = found if isinstance(found, RunRows) else rows_of(found)
+        run_id = RunId(rows.run_id)
+        problem = RunWriter(connection).problem_with(rows) if careful else None
         if problem is None:
-            runs.append((wanted[found.info.id], found))
+            runs.append((wanted[run_id], rows))
         else:
-            failures.append((found.info.id, wanted[found.info.id], f"cannot be indexed: {problem}"))
+            failures.append((run_id, wanted[run_id], f"cannot be indexed: {problem}"))
+    _announce(connection, source, size)
     RunWriter(connection).write(runs)
     _write_failures(connection, ids, runs, failures, wanted, known, report)
     connection.execute("DELETE FROM pending WHERE run_id IN (SELECT value FROM json_each(?))", (listed,))
 
 
+def _announce(connection: sqlite3.Connection, source: Source, size: int) -> None:
+    """Tells the source what will be read next, so that it can begin while this piece is written."""
+    left = int(connection.execute("SELECT count(*) FROM pending").fetchone()[0]) - size
+    rows = connection.execute("SELECT run_id FROM pending LIMIT ? OFFSET ?", (size, size)) if left > 0 else ()
+    ids = [RunId(row[0]) for row in rows]
+    states = _states_of(connection, source, ids, json.dumps(ids)) if ids else {}
+    source.expect(list(states.items()), max(left, 0))
+
+
 def _write_failures(
     connection: sqlite3.Connection,
     ids: list[RunId],
-    runs: list[tuple[str, Run]],
+    runs: list[tuple[str, RunRows]],
     failures: list[tuple[RunId, str, str]],
     wanted: Mapping[RunId, str],
     known: Mapping[RunId, str],
     report: RefreshReport,
 ) -> None:
     """Takes out what was not read, and says why where that is known."""
-    here, failed = {run.info.id for _, run in runs}, {run_id for run_id, _, _ in failures}
+    here, failed = {RunId(run.run_id) for _, run in runs}, {run_id for run_id, _, _ in failures}
     stale = [run_id for run_id in ids if run_id not in here and known.get(run_id) != wanted.get(run_id)]
     RunWriter(connection).remove(stale)
     _doubt(connection, [run_id for run_id in stale if run_id in wanted and run_id not in failed])

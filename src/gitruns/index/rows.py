@@ -7,7 +7,7 @@ import math
 from array import array
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, WriterId
@@ -93,10 +93,9 @@ def value_of(kind: int, text: str) -> Scalar:
 METRIC_COLUMNS = "last, min, max, mean, first, count, nan, step, time, first_step, first_time"
 
 
-def metric_row(row_id: int, metric: MetricSummary) -> Row:
-    """Returns the row of a metric; NaN becomes NULL."""
+def metric_row(metric: MetricSummary) -> Row:
+    """Returns the row of a metric, its id left out; NaN becomes NULL."""
     return (
-        row_id,
         metric.last,
         metric.min,
         metric.max,
@@ -150,11 +149,9 @@ def unpack_keys(data: bytes) -> array[int]:
 RUN_COLUMNS = "experiment, lifecycle, start_time, run_id, status, end_time"
 
 
-def run_row(number: int, experiment: int, info: RunInfo) -> Row:
-    """Returns the row of `runs`."""
+def run_row(info: RunInfo) -> Row:
+    """Returns the row of `runs`, its number and that of the experiment left out."""
     return (
-        number,
-        experiment,
         DELETED if info.lifecycle is Lifecycle.DELETED else ACTIVE,
         fit(info.start_time_ms),
         info.id,
@@ -169,12 +166,10 @@ DETAIL_COLUMNS = (
 )
 
 
-def detail_row(number: int, state: str, run: Run, keys: bytes) -> Row:
-    """Returns the row of `details`."""
+def detail_row(run: Run) -> Row:
+    """Returns the row of `details`, without its number, the state before the rest and the keys behind it."""
     info, source = run.info, run.info.source
     return (
-        number,
-        state,
         run.commit,
         info.name,
         info.user,
@@ -196,7 +191,38 @@ def detail_row(number: int, state: str, run: Run, keys: bytes) -> Row:
         source.remote_url,
         len(run.inputs),
         _more(run),
-        keys,
+    )
+
+
+class RunRows(NamedTuple):
+    """A run as rows whose numbers are still to be given: plain values, so that another process can make them.
+
+    `metrics`, `params` and `tags` are a key and the row behind it; `inputs` are rows without the run and the position.
+    """
+
+    run_id: str
+    start_time_ms: int
+    experiment_id: str
+    run: Row
+    details: Row
+    metrics: list[tuple[str, Row]]
+    params: list[tuple[str, Row]]
+    tags: list[tuple[str, Row]]
+    inputs: list[Row]
+
+
+def rows_of(run: Run) -> RunRows:
+    """Returns the rows of a run."""
+    return RunRows(
+        run.info.id,
+        run.info.start_time_ms,
+        run.info.experiment_id,
+        run_row(run.info),
+        detail_row(run),
+        [(name, metric_row(metric)) for name, metric in run.metrics.items()],
+        [(name, label(value)) for name, value in run.params.items()],
+        [(name, text_label(text)) for name, text in run.tags.items()],
+        [(one.name, one.digest, one.context) for one in run.inputs],
     )
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Run
+from gitruns.index.rows import RunRows
 
 EXPERIMENTS_PLACE = "experiments"
 """The place whose mark speaks for the experiments; it has no states of runs."""
@@ -52,10 +53,16 @@ class Source(Protocol):
         Equal results mean that the run need not be read again: a ref that was only packed gives the same.
         """
 
-    def read(self, wanted: Sequence[tuple[RunId, str]]) -> Iterable[Run | Unreadable]:
+    def read(self, wanted: Sequence[tuple[RunId, str]]) -> Iterable[Run | RunRows | Unreadable]:
         """Reads runs as they are now, in any order; the second of each pair is the combined state.
 
-        A run that is there no more is left out.
+        A run that is there no more is left out. Rows (`rows_of`) are given for runs that were announced only.
+        """
+
+    def expect(self, wanted: Sequence[tuple[RunId, str]], left: int) -> None:
+        """Hears which runs will most likely be read next, and how many after all: it may begin with them.
+
+        Nothing left (0) ends what was begun.
         """
 
     def experiments(self) -> Iterable[Experiment]:

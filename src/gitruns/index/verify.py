@@ -10,6 +10,7 @@ from gitruns.entities.ids import RunId
 from gitruns.entities.run import Run
 from gitruns.index.reading import ListedRun, read_runs
 from gitruns.index.refresh import Progress
+from gitruns.index.rows import RunRows
 from gitruns.index.source import Source, Unreadable
 
 _PIECE = 1000
@@ -43,6 +44,8 @@ def _compared(
     held = {listed.run.info.id: listed for listed in read_runs(connection, (run_id for run_id, _ in piece))}
     seen: set[RunId] = set()
     for found in source.read(piece):
+        if isinstance(found, RunRows):  # only of runs that were announced
+            continue
         run_id = found.run_id if isinstance(found, Unreadable) else found.info.id
         seen.add(run_id)
         if isinstance(found, Unreadable):

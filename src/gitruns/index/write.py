@@ -11,9 +11,9 @@ from typing import Any
 
 from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import ExperimentId, RunId
-from gitruns.entities.run import Lifecycle, Run
+from gitruns.entities.run import Lifecycle
 from gitruns.index.keybook import KeyBook
-from gitruns.index.rows import Row, detail_row, fit, label, metric_row, pack_keys, run_row, text_label, unpack_keys
+from gitruns.index.rows import Row, RunRows, fit, pack_keys, text_label, unpack_keys
 from gitruns.index.schema import (
     ACTIVE,
     DELETED,
@@ -52,47 +52,31 @@ class RunWriter:
         self._keys = KeyBook(connection)
         self._experiments: dict[str, int] = {}
 
-    def write(self, runs: Sequence[tuple[str, Run]]) -> None:
+    def write(self, runs: Sequence[tuple[str, RunRows]]) -> None:
         """Writes runs, each with its state, in place of what the index had of them."""
-        numbers = self._remove([run.info.id for _, run in runs])
+        numbers = self._remove([RunId(run.run_id) for _, run in runs])
         last = int(self._connection.execute("SELECT coalesce(max(run), 0) FROM runs").fetchone()[0])
         # Runs that started one after the other lie side by side.
-        new = sorted((run.info.start_time_ms, run.info.id) for _, run in runs if run.info.id not in numbers)
-        numbers |= {run_id: number for number, (_, run_id) in enumerate(new, last + 1)}
-        self._write([(numbers[run.info.id], state, run) for state, run in runs])
+        new = sorted((run.start_time_ms, run.run_id) for _, run in runs if run.run_id not in numbers)
+        numbers |= {RunId(run_id): number for number, (_, run_id) in enumerate(new, last + 1)}
+        self._write([(numbers[RunId(run.run_id)], state, run) for state, run in runs])
 
-    def _write(self, runs: list[tuple[int, str, Run]]) -> None:
+    def _write(self, runs: list[tuple[int, str, RunRows]]) -> None:
         runs.sort(key=itemgetter(0))
         metrics, params, tags = (_Buckets(self._keys, kind) for kind in (KEY_METRIC, KEY_PARAM, KEY_TAG))
         rows: dict[str, list[Row]] = {"runs": [], "details": [], "inputs": []}
         for number, state, run in runs:
-            keys = self._add_values(number, run, metrics, params, tags)
-            rows["runs"].append(run_row(number, self._experiment(run.info.experiment_id), run.info))
-            rows["details"].append(detail_row(number, state, run, pack_keys(keys)))
-            for position, one in enumerate(run.inputs):
-                rows["inputs"].append((number, position, one.name, one.digest, one.context))
+            keys: list[int] = []
+            for buckets, values in ((metrics, run.metrics), (params, run.params), (tags, run.tags)):
+                _add_values(number, values, buckets, keys)
+            rows["runs"].append((number, self._experiment(ExperimentId(run.experiment_id)), *run.run))
+            rows["details"].append((number, state, *run.details, pack_keys(keys)))
+            rows["inputs"] += [(number, position, *one) for position, one in enumerate(run.inputs)]
         for table, found in rows.items():
             self._insert(table, found)
         self._insert("metrics", self._in_order(metrics.values()))
         self._insert("labels", self._in_order([*params.values(), *tags.values()]))
         self._keys.write_uses()
-
-    def _add_values(self, number: int, run: Run, metrics: _Buckets, params: _Buckets, tags: _Buckets) -> list[int]:
-        """Adds the rows of a run's values; returns its keys."""
-        keys: list[int] = []
-        for name, metric in run.metrics.items():
-            key, rows = metrics[name]
-            keys.append(key)
-            rows.append(metric_row(key << RUN_BITS | number, metric))
-        for name, value in run.params.items():
-            key, rows = params[name]
-            keys.append(key)
-            rows.append((key << RUN_BITS | number, *label(value)))
-        for name, text in run.tags.items():
-            key, rows = tags[name]
-            keys.append(key)
-            rows.append((key << RUN_BITS | number, *text_label(text)))
-        return keys
 
     def _in_order(self, lists: Iterable[tuple[int, list[Row]]]) -> list[Row]:
         found: list[Row] = []
@@ -101,19 +85,12 @@ class RunWriter:
             found += rows
         return found
 
-    def problem_with(self, run: Run) -> str | None:
+    def problem_with(self, run: RunRows) -> str | None:
         """Returns why a run cannot be written, None when it can: each of its values is tried."""
-        rows = [
-            run_row(0, 0, run.info),
-            detail_row(0, "", run, b""),
-            *(metric_row(0, metric) for metric in run.metrics.values()),
-            *(label(value) for value in run.params.values()),
-            *(text_label(text) for text in run.tags.values()),
-            *((one.name, one.digest, one.context) for one in run.inputs),
-            (*run.metrics, *run.params, *run.tags, run.info.experiment_id),
-        ]
+        pairs = [*run.metrics, *run.params, *run.tags]
+        rows = [run.run, run.details, *run.inputs, *(row for _, row in pairs), [name for name, _ in pairs]]
         try:
-            for value in chain.from_iterable(rows):
+            for value in chain([run.run_id, run.experiment_id], chain.from_iterable(rows)):
                 self._connection.execute("SELECT ?", (value,))
         except (sqlite3.Error, UnicodeError, OverflowError) as error:
             return str(error)
@@ -177,6 +154,14 @@ class RunWriter:
                 f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))",  # noqa: S608  our own names
                 (json.dumps(values),),
             )
+
+
+def _add_values(number: int, values: Iterable[tuple[str, Row]], buckets: _Buckets, keys: list[int]) -> None:
+    """Adds the rows of a run's values of one kind, and their keys."""
+    for name, row in values:
+        key, rows = buckets[name]
+        keys.append(key)
+        rows.append((key << RUN_BITS | number, *row))
 
 
 # Experiments

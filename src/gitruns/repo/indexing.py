@@ -11,7 +11,8 @@ from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Run
 from gitruns.errors import GitRunsError
-from gitruns.index import EXPERIMENTS_PLACE, UNSETTLED, Index, Progress, Unreadable, index_path, mark_of
+from gitruns.index import EXPERIMENTS_PLACE, UNSETTLED, Index, Progress, RunRows, Unreadable, index_path, mark_of
+from gitruns.repo.bulk_pool import MANY, BulkPool
 
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
@@ -26,8 +27,10 @@ class RepoSource:
     A run's state is the commit at its tip and, while it is live, how much its journal holds.
     """
 
-    def __init__(self, repo: Repo) -> None:
+    def __init__(self, repo: Repo, environ: Mapping[str, str]) -> None:
         self._repo = repo
+        self._environ = environ
+        self._pool: BulkPool | None = None
         common = repo.store.paths.common_dir
         runs = common / "refs" / "runs"
         shared = [common / "packed-refs", common / "reftable" / "tables.list"]
@@ -57,22 +60,37 @@ class RepoSource:
         """Returns the tips that the places name and the state of the journal, as one text."""
         return "+".join(sorted(set(said.values())))
 
-    def read(self, wanted: Sequence[tuple[RunId, str]]) -> Iterator[Run | Unreadable]:
+    def read(self, wanted: Sequence[tuple[RunId, str]]) -> Iterator[Run | RunRows | Unreadable]:
         """Reads runs: those that are only in git many at once, the others with what their journal adds."""
-        settled = [(run_id, ObjectId(state)) for run_id, state in wanted if _is_commit(state)]
-        yield from self._read_settled(settled)
+        yield from self._read_settled({ObjectId(state): run_id for run_id, state in wanted if _is_commit(state)})
         for run_id, state in wanted:
             if not _is_commit(state):
                 yield from self._read_one(run_id)
 
-    def _read_settled(self, wanted: Sequence[tuple[RunId, ObjectId]]) -> Iterator[Run | Unreadable]:
-        for run_id, commit in wanted:
-            try:
-                run = self._repo.store.read_run(commit)
-            except GitRunsError as error:
-                yield Unreadable(run_id, error.message)
-                continue
-            yield run if run.info.id == run_id else Unreadable(run_id, f"run.yaml names run '{run.info.id}'")
+    def _read_settled(self, wanted: dict[ObjectId, RunId]) -> Iterator[Run | RunRows | Unreadable]:
+        if self._pool is not None:
+            self._pool.expect(list(wanted))
+            for commit, rows in self._pool.take(list(wanted)):
+                run_id = wanted.pop(commit)
+                if isinstance(rows, str):
+                    yield Unreadable(run_id, rows)
+                else:
+                    yield rows if rows.run_id == run_id else _misnamed(run_id, rows.run_id)
+        for (_, run_id), run in zip(wanted.items(), self._repo.store.read_listed(wanted), strict=True):
+            if isinstance(run, GitRunsError):
+                yield Unreadable(run_id, run.message)
+            else:
+                yield run if run.info.id == run_id else _misnamed(run_id, run.info.id)
+
+    def expect(self, wanted: Sequence[tuple[RunId, str]], left: int) -> None:
+        """Begins to read what comes next, in other processes when it is much."""
+        if self._pool is None and left >= MANY:
+            self._pool = BulkPool(self._repo.store.paths.git_dir, self._environ)
+        if self._pool is not None:
+            self._pool.expect([ObjectId(state) for _, state in wanted if _is_commit(state)])
+            if not left:
+                self._pool.close()
+                self._pool = None
 
     def _read_one(self, run_id: RunId) -> Iterator[Run | Unreadable]:
         try:
@@ -86,6 +104,10 @@ class RepoSource:
     def experiments(self) -> Iterable[Experiment]:
         """Returns all experiments."""
         return self._repo.experiments.list(None)
+
+
+def _misnamed(run_id: RunId, named: str) -> Unreadable:
+    return Unreadable(run_id, f"run.yaml names run '{named[:40]}'")
 
 
 def _is_commit(state: str) -> bool:
@@ -117,7 +139,7 @@ class RepoPoints:
 
 def open_index(repo: Repo, environ: Mapping[str, str], progress: Progress | None) -> Index:
     """Opens the index of a repository where it lies: beside the repository, else in the user's cache folder."""
-    return Index(index_path(repo.folder, user_cache_folder(environ)), RepoSource(repo), progress=progress)
+    return Index(index_path(repo.folder, user_cache_folder(environ)), RepoSource(repo, environ), progress=progress)
 
 
 def user_cache_folder(environ: Mapping[str, str]) -> Path | None:
