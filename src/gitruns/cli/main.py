@@ -49,6 +49,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Set up": {
         "init": "Set up git for runs in this clone",
         "deinit": "Undo what init set up",
+        "hook": "Do what git's hooks call for",
         "completion": "Print a script that completes commands in your shell",
     },
     "For scripts": {

@@ -1,5 +1,7 @@
 """What `git runs init` sets in a clone's git configuration, and how `deinit` takes exactly that back.
 
+Its hooks are in `setup_hooks`.
+
 Logging needs none of it. A setting that is in force already is left alone and not taken for ours. Each change is
 recorded as the bytes that it put into the configuration file; when nothing has touched the file since, undoing gives
 the very bytes that were there before, else each value is unset by name.
@@ -9,20 +11,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitruns.errors import ConflictError, InvalidInputError
-from gitruns.repo.setup_record import Edit, Record, digest_of, edit_between, read_record, rewind, write_record
+from gitruns.repo.setup_record import RECORD_FILE, Edit, digest_of, edit_between, read_record, rewind, write_record
 
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
 
-RECORD_FILE = "setup.json"
 RUNS_PATTERN = "refs/runs*"
 ALIAS_VALUE = f"log --exclude={RUNS_PATTERN} --all"
 
+AUTO_FETCH = "runs.autoFetch"
 _EXCLUSION = "log.excludeDecoration"
 
 _NOT_SET = 1
@@ -48,13 +50,19 @@ class SetupPlan:
     notes: tuple[str, ...]
 
 
-def plan_setup(repo: Repo, *, alias: str | None = None) -> SetupPlan:
+def plan_setup(repo: Repo, *, alias: str | None = None, auto_fetch: bool = False) -> SetupPlan:
     """Returns what init would do; `alias` names one for `git log --all` without runs.
+
+    With `auto_fetch` the hooks behind git pull and git switch fetch runs too (`setup_hooks.FETCH_HOOKS`).
 
     Raises `ConflictError` when that alias means something else already.
     """
     notes: list[str] = []
     wanted = [*_fetch_settings(repo, notes), *_log_settings(repo)]
+    if auto_fetch:
+        wanted.append(
+            Setting(key=AUTO_FETCH, value="true", purpose="the hooks after git pull and git switch fetch runs")
+        )
     if alias is not None:
         wanted.append(_alias_setting(repo, alias))
     present = [setting for setting in wanted if setting.value in _values(repo, setting.key)]
@@ -76,7 +84,7 @@ def set_up(repo: Repo, settings: Sequence[Setting]) -> None:
         before = file.read_bytes()
         exact = not record.edits or digest_of(before) == record.left_as
         intended = Edit(key=setting.key, value=setting.value, offset=0, removed="", inserted="")
-        write_record(_record_path(repo), Record(edits=[*record.edits, intended], left_as=""))
+        write_record(_record_path(repo), replace(record, edits=[*record.edits, intended], left_as=""))
         repo.store.git.run("config", "--file", str(file), "--add", setting.key, setting.value)
         after = file.read_bytes()
         record.edits.append(edit_between(setting.key, setting.value, before, after))
@@ -93,6 +101,7 @@ def undo_setup(repo: Repo) -> list[tuple[str, str]]:
     """Takes back what init has set, and returns the settings that were still there, the last one first."""
     record = read_record(_record_path(repo))
     if not record.edits:
+        _record_path(repo).unlink(missing_ok=True)
         return []
     file = _config_file(repo)
     if digest_of(file.read_bytes()) == record.left_as:

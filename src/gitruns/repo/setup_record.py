@@ -12,6 +12,8 @@ from pathlib import Path
 from gitruns.errors import ConflictError, CorruptDataError
 from gitruns.gitstore.lockfile import LockFile
 
+RECORD_FILE = "setup.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
@@ -29,10 +31,12 @@ class Record:
     """All that init has changed in this clone, in order.
 
     `left_as` is the digest of the file after the last change, empty once others have written to it in between.
+    `made_folder` is the folder of hooks where init had to make one.
     """
 
     edits: list[Edit] = field(default_factory=list)
     left_as: str = ""
+    made_folder: str = ""
 
 
 def edit_between(key: str, value: str, before: bytes, after: bytes) -> Edit:
@@ -77,7 +81,11 @@ def read_record(path: Path) -> Record:
     """Returns what was recorded, nothing where there is no file; raises `CorruptDataError` for one that is damaged."""
     try:
         found = json.loads(path.read_bytes())
-        return Record(edits=[Edit(**edit) for edit in found["edits"]], left_as=found["left_as"])
+        return Record(
+            edits=[Edit(**edit) for edit in found["edits"]],
+            left_as=found["left_as"],
+            made_folder=found.get("made_folder", ""),
+        )
     except FileNotFoundError:
         return Record()
     except (ValueError, KeyError, TypeError) as error:
@@ -93,7 +101,7 @@ def write_record(path: Path, record: Record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump({"edits": [asdict(edit) for edit in record.edits], "left_as": record.left_as}, file)
+        json.dump(asdict(record), file)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

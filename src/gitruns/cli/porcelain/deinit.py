@@ -19,16 +19,21 @@ from gitruns.cli.commands import WRITING, command
 def deinit(app: App, dry_run: bool) -> None:
     """Undo what init set up
 
-    Takes back exactly what `git runs init` added to the clone's git configuration, and prints each value as
-    `key=value`. What you set yourself stays, and no run is touched.
+    Takes back exactly what `git runs init` added: its hooks, each printed as `hook=path` (one that was there before
+    is put back), and its git configuration, each value printed as `key=value`. What you set yourself stays, and no
+    run is touched.
     """
-    from gitruns.repo import setup
+    from gitruns.repo import setup, setup_hooks
 
     repo = app.open_repo()
+    hooks = setup_hooks.our_hooks(repo)
+    gone, changed = (hooks, []) if dry_run else setup_hooks.remove_hooks(repo, hooks)
     found = list(reversed(setup.recorded_settings(repo))) if dry_run else setup.undo_setup(repo)
-    for key, value in found:
+    for key, value in (*(("hook", str(path)) for path in gone), *found):
         app.out.line(f"{app.out.paint(key, 'key')}={printable(value)}")
-    if not found:
+    for path in changed:
+        app.out.talk(f"warning: '{path}' was changed since init wrote it and stays: take our lines out by hand")
+    if not found and not gone:
         app.out.talk("nothing to undo: init has set nothing here")
     else:
         app.out.talk("nothing was taken back: --dry-run" if dry_run else "taken back")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,51 +17,112 @@ from gitruns.cli.commands import WRITING, command
 
 if TYPE_CHECKING:
     from gitruns.repo.setup import Setting
+    from gitruns.repo.setup_hooks import HookFile, HookPlan
 
 _OFFERED_ALIAS = "lga"
+_PROGRAM = "git-runs"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Todo:
+    """What is going to be set, as far as nobody has said no."""
+
+    settings: list[Setting]
+    hooks: list[HookFile]
+
+    def __bool__(self) -> bool:
+        return bool(self.settings or self.hooks)
 
 
 @command(
     "init",
     exits=WRITING,
-    examples=["git runs init --dry-run", "git runs init --yes", "git runs init --yes --alias lga"],
+    examples=["git runs init --dry-run", "git runs init --yes", "git runs init --yes --no-hook --alias lga"],
 )
 @click.option("--alias", metavar="NAME", help="Also set `git NAME`: git log of all branches, without runs.")
+@click.option("--no-hook", is_flag=True, help="Put no hook into this clone.")
+@click.option("--auto-fetch", is_flag=True, help="Also fetch runs after git pull and git switch.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only print what would be set.")
 @pass_app
-def init(app: App, alias: str | None, yes: bool, dry_run: bool) -> None:
+def init(app: App, alias: str | None, no_hook: bool, auto_fetch: bool, yes: bool, dry_run: bool) -> None:
     """Set up git for runs in this clone
 
     Logging works without. This adds to the clone's git configuration: a refspec, so that git fetch brings the runs
-    of others, and log.excludeDecoration where git log would name runs beside commits. Prints each value and what it
-    is for, and asks first on a terminal. `git runs deinit` takes back exactly what was added.
+    of others, and log.excludeDecoration where git log would name runs beside commits; and a pre-push hook, so that
+    git push sends the runs of the commits that it publishes. A hook that is there already is kept and called first.
+    Prints each value and what it is for, and asks first on a terminal. `git runs deinit` takes back exactly what was
+    added.
     """
     from gitruns.repo import setup
 
     repo = app.open_repo()
-    plan = setup.plan_setup(repo, alias=alias)
-    settings = list(plan.settings)
-    _print(app, plan.settings)
-    for setting in plan.present:
-        app.out.talk(f"{setting.key} = {setting.value}\n    is set already")
-    for note in plan.notes:
+    plan = setup.plan_setup(repo, alias=alias, auto_fetch=auto_fetch)
+    hooks = _plan_hooks(app, auto_fetch=auto_fetch, no_hook=no_hook)
+    todo = _Todo(settings=list(plan.settings), hooks=list(hooks.files))
+    _print_settings(app, todo.settings)
+    _print_hooks(app, todo.hooks)
+    for present in (*(f"{one.key} = {one.value}" for one in plan.present), *map(_shown, hooks.present)):
+        app.out.talk(f"{present}\n    is set already")
+    for note in (*plan.notes, *hooks.notes):
         app.out.talk(f"note: {note}")
+    wanted = bool(todo)
     asks = not yes and not dry_run and sys.stdin.isatty() and sys.stderr.isatty()
-    if asks and settings and not click.confirm("Set this?", default=True, err=True):
-        settings = []
+    if asks and todo and not click.confirm("Set this?", default=True, err=True):
+        todo = _Todo(settings=[], hooks=[])
     if asks and alias is None and _wants_alias(app):
-        offered = setup.plan_setup(repo, alias=_OFFERED_ALIAS).settings[len(plan.settings) :]
-        _print(app, offered)
-        settings += offered
-    if settings and not dry_run:
-        setup.set_up(repo, settings)
-    _sum_up(app, settings, dry_run=dry_run, refused=bool(plan.settings))
+        offered = setup.plan_setup(repo, alias=_OFFERED_ALIAS, auto_fetch=auto_fetch).settings[len(plan.settings) :]
+        _print_settings(app, offered)
+        todo.settings += offered
+    if todo and not dry_run:
+        _set(app, todo)
+    _sum_up(app, todo, dry_run=dry_run, refused=wanted)
 
 
-def _print(app: App, settings: Sequence[Setting]) -> None:
+def _plan_hooks(app: App, *, auto_fetch: bool, no_hook: bool) -> HookPlan:
+    from gitruns.repo import setup_hooks
+
+    if no_hook:
+        return setup_hooks.HookPlan()
+    return setup_hooks.plan_hooks(app.open_repo(), setup_hooks.HOOK_NAMES if auto_fetch else (setup_hooks.PUSH_HOOK,))
+
+
+def _set(app: App, todo: _Todo) -> None:
+    from gitruns.repo import setup, setup_hooks
+
+    repo = app.open_repo()
+    setup.set_up(repo, todo.settings)
+    setup_hooks.write_hooks(repo, todo.hooks, _program())
+
+
+def _program() -> str:
+    """Returns the path of the `git-runs` that runs now, or of the one beside the interpreter."""
+    called = Path(os.path.abspath(sys.argv[0]))  # noqa: PTH100  a link shall stay: what it leads to may move
+    beside = Path(sys.executable).parent / _PROGRAM
+    for path in (called, beside):
+        if path.name == _PROGRAM and os.access(path, os.X_OK):
+            return str(path)
+    return _PROGRAM
+
+
+def _print_settings(app: App, settings: Sequence[Setting]) -> None:
     for setting in settings:
         app.out.line(f"{app.out.paint(setting.key, 'key')} = {printable(setting.value)}\n    {setting.purpose}")
+
+
+def _print_hooks(app: App, hooks: Sequence[HookFile]) -> None:
+    for hook in hooks:
+        app.out.line(f"{app.out.paint(printable(_shown(hook.path)), 'key')}\n    {hook.purpose}")
+        if hook.keeps:
+            app.out.line(f"    the hook that is there now is kept as {hook.kept.name} and called first")
+
+
+def _shown(path: Path) -> str:
+    """Returns a path as short as it is from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
 
 
 def _wants_alias(app: App) -> bool:
@@ -75,11 +139,11 @@ def _wants_alias(app: App) -> bool:
     return click.confirm(question, default=False, err=True)
 
 
-def _sum_up(app: App, settings: Sequence[Setting], *, dry_run: bool, refused: bool) -> None:
+def _sum_up(app: App, todo: _Todo, *, dry_run: bool, refused: bool) -> None:
     if dry_run:
         app.out.talk("nothing was set: --dry-run")
-    elif settings:
-        app.out.talk("set in .git/config; git runs deinit takes it back")
+    elif todo:
+        app.out.talk("set in this clone; git runs deinit takes it back")
     else:
         app.out.talk("nothing was set" if refused else "nothing to set")
 
