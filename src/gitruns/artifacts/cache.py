@@ -66,6 +66,10 @@ class ArtifactCache:
         """Returns whether the object is there; its bytes are not looked at."""
         return object_path(self.root, digest).is_file()
 
+    def path_of(self, digest: Digest) -> Path:
+        """Returns where the object lies; for reading only, and its bytes are not looked at."""
+        return object_path(self.root, digest)
+
     def size(self, digest: Digest) -> int:
         """Returns the length of the object in bytes."""
         with self._opened(digest) as source:

@@ -23,5 +23,10 @@ def check_digest(digest: str) -> Digest:
 
 def object_path(root: Path, digest: str) -> Path:
     """Returns where an object lies below a store's root: `o/<2 hex>/<62 hex>`. Source: docs/format.md, artifacts."""
+    return root / object_key(digest)
+
+
+def object_key(digest: str) -> str:
+    """Returns the key of an object in any store. Source: docs/format.md, artifacts."""
     checked = check_digest(digest)
-    return root / f"o/{checked[:2]}/{checked[2:]}"
+    return f"o/{checked[:2]}/{checked[2:]}"
