@@ -24,15 +24,25 @@ from gitruns.gitstore.codec import (
 )
 from gitruns.gitstore.codec.tombstone import decode_tombstone, is_purged
 from gitruns.gitstore.commits import end_subject, experiment_message, run_message, start_subject
-from gitruns.gitstore.folding import add_segments, drop_runs, drop_segments, remake_segment, write_segments
+from gitruns.gitstore.folding import (
+    add_segments,
+    drop_runs,
+    drop_segments,
+    remake_segment,
+    why_not_foldable,
+    write_segments,
+)
+from gitruns.gitstore.git_tags import VersionTags
 from gitruns.gitstore.identity import find_identity
 from gitruns.gitstore.merging import Merging
-from gitruns.gitstore.objects import Author, Commit, encode_commit
+from gitruns.gitstore.models import ModelTrees
+from gitruns.gitstore.objects import Author, Commit
 from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram
 from gitruns.gitstore.segment import Segment
+from gitruns.gitstore.signatures import Signer
 from gitruns.gitstore.tips import Tips
-from gitruns.gitstore.tombstone import run_purged
+from gitruns.gitstore.tombstone import is_tombstone, run_purged
 from gitruns.gitstore.tree_reader import TreeReader
 from gitruns.gitstore.trees import write_tree
 
@@ -63,6 +73,9 @@ class GitStore:
         self._archive = Archive(backend, paths.common_dir)
         self._tips = Tips(backend, self._archive, self._reader)
         self.merging = Merging(backend, self._reader)
+        self.signer = Signer(backend, git, backend.config)
+        self.models = ModelTrees(backend, self.signer)
+        self.version_tags = VersionTags(backend, self.signer)
 
     # The repository
 
@@ -156,6 +169,14 @@ class GitStore:
         """Takes away the refs of runs that still are at these tips, which the archive holds; returns which."""
         return drop_runs(self.backend, tips)
 
+    def why_not_foldable(self, run_id: RunId, tip: ObjectId) -> str | None:
+        """Returns why the run at a commit cannot be archived, None when it can; raises `CorruptDataError`."""
+        return why_not_foldable(self._reader, run_id, tip)
+
+    def is_tombstone(self, commit: ObjectId) -> bool:
+        """Returns whether a commit says that its run was purged."""
+        return is_tombstone(self._reader, commit)
+
     def is_genuine_segment(self, segment_id: SegmentId) -> bool:
         """Returns whether a segment is what its runs make of it, so that nobody has to be trusted for it.
 
@@ -224,12 +245,15 @@ class GitStore:
     ) -> ObjectId:
         """Writes a whole run as two commits, as it began and as it ended, and returns the second; no ref is moved.
 
-        `parent` is the source commit. The same run gives the same commits.
+        `parent` is the source commit. The same run gives the same commits; where the user signs commits, the second
+        one is signed, so only a seal that finds no tip makes it.
         """
         began = Author(identity, start.info.start_time_ms)
         ended = Author(identity, max(finish.info.end_time_ms or 0, began.time_ms))
         parents = () if parent is None else (parent,)
-        first = self._write_commit(encode_start(start), parents, began, run_message(start, start_subject(start)))
+        first = self._write_commit(
+            encode_start(start), parents, began, run_message(start, start_subject(start)), sign=False
+        )
         return self._write_commit(
             encode_run(finish, files=files), (first,), ended, run_message(finish, end_subject(finish))
         )
@@ -305,9 +329,21 @@ class GitStore:
         """Lets go of open files; the store cannot be used afterwards."""
         self.backend.close()
 
+    # Models
+
+    def merge_model_tips(self, tips: Iterable[ObjectId]) -> ObjectId:
+        """Writes the merge of some tips of one registered model and returns it; the tip itself when one is left."""
+        return self.models.merge(self.merging.heads(tips))
+
     def _write_commit(
-        self, files: Mapping[str, bytes], parents: tuple[ObjectId, ...], author: Author, message: str
+        self,
+        files: Mapping[str, bytes],
+        parents: tuple[ObjectId, ...],
+        author: Author,
+        message: str,
+        *,
+        sign: bool = True,
     ) -> ObjectId:
         tree = write_tree(self.backend, files)
         commit = Commit(tree=tree, parents=parents, author=author, committer=author, message=message)
-        return self.backend.write_object("commit", encode_commit(commit))
+        return self.signer.write_commit(commit) if sign else self.signer.write_unsigned(commit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +19,12 @@ from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, NotF
 from gitruns.gitstore import ChainEntry, GitStore, open_store
 from gitruns.journal import Opening
 from gitruns.repo import history, upkeep
+from gitruns.repo.archiving import ArchiveReport, archive_runs
 from gitruns.repo.config import Config, read_settings
 from gitruns.repo.edit import Transaction
 from gitruns.repo.experiments import Experiments
 from gitruns.repo.manifest import listed
+from gitruns.repo.models import Models
 from gitruns.repo.naming import resolve_run_name
 from gitruns.repo.place import LogPlace, run_not_found
 from gitruns.repo.resumed import final_info, shown_over
@@ -51,6 +53,7 @@ class Repo(LogPlace, Searchable):
             self.folder / "live", ArtifactCache(self.folder / "cache"), clone_writer_id(self._private_folder())
         )
         self.experiments = Experiments(store, self.writer, self.identity)
+        self.models = Models(store, self.writer, self.identity)
         self._runs: dict[ObjectId, Run] = {}
         self._to_sync: list[RunId] = []
 
@@ -219,21 +222,28 @@ class Repo(LogPlace, Searchable):
         if upkeep.seal(self, run_id):
             self._to_sync.append(run_id)
 
-    def recover(self) -> list[RunId]:
+    def recover(self, *, archive: bool = True) -> list[RunId]:
         """Seals every run that is over or whose writers are dead, and returns those that this call sealed.
 
-        Sealed journals are removed once the objects are on disk. Every ordinary command begins with this.
+        Sealed journals are removed once the objects are on disk. Every ordinary command begins with this. With
+        `archive` finished runs are archived when they are very many.
         """
-        return upkeep.recover(self)
+        return upkeep.recover(self, archive=archive)
 
     def close(self) -> None:
         """Makes what this process sealed durable and removes its journals; the repository can still be used."""
         pending, self._to_sync = self._to_sync, []
         upkeep.sync_sealed(self, pending)
+        if pending:
+            upkeep.archive_by_itself(self)
 
     def collect(self, folder: Path) -> upkeep.CollectReport:
         """Seals the runs that were logged into a folder of journals; a run that is here already is not doubled."""
         return upkeep.collect(self, folder)
+
+    def archive(self, run_ids: Collection[RunId] | None = None, *, dry_run: bool = False) -> ArchiveReport:
+        """Archives finished runs, by default all; see `repo.archiving`."""
+        return archive_runs(self, run_ids, dry_run=dry_run)
 
     def status(self) -> RepoStatus:
         """Returns what is live, not sealed, not published, or incomplete."""

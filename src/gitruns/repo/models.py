@@ -1,0 +1,151 @@
+"""Registered models in git: one ref each, edited by a child commit, found by id or by name.
+
+What versions, aliases and stages mean is `registry`'s; this is how they are stored.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from gitruns.entities.environment import read_only
+from gitruns.entities.ids import ObjectId, WriterId
+from gitruns.entities.model import ModelId, RegisteredModel
+from gitruns.entities.run import Identity
+from gitruns.entities.stamp import Stamp, next_stamp
+from gitruns.errors import ConflictError, LockedError, NotFoundError
+from gitruns.gitstore import ChainEntry, GitStore
+from gitruns.gitstore.refs import model_id_candidate
+from gitruns.repo.formats import refuse_newer_format
+from gitruns.repo.runlog import now_ms
+
+PATIENCE_S = 60.0
+"""So long an edit is tried again while others move the model's ref."""
+
+Edit = tuple[RegisteredModel, tuple[str, ...], str]
+"""What a change makes of a model: the new state, the fields that were edited, and what happened, for the message."""
+
+
+class Models:
+    """The registered models of one repository."""
+
+    def __init__(self, store: GitStore, writer: WriterId, identity: Callable[[], Identity]) -> None:
+        self._store = store
+        self._trees = store.models
+        self._writer = writer
+        self.identity = identity
+
+    def all(self) -> list[RegisteredModel]:
+        """Returns all models, deleted ones too, by name; of two that bear one name the older keeps it."""
+        found = [self._trees.read(tip) for tip in self._trees.tips().values()]
+        found.sort(key=lambda model: (model.name, model.creation_time_ms, model.id))
+        shown, before = [], ""
+        for model in found:
+            shown.append(replace(model, name=f"{model.name}~{model.id}") if model.name == before else model)
+            before = model.name
+        return shown
+
+    def find(self, name: str) -> RegisteredModel | None:
+        """Returns the model of that name, deleted or not, or None."""
+        tip = self._trees.tip(model_id_candidate(name))
+        likely = None if tip is None else self._trees.read(tip)
+        if likely is not None and likely.name == name:
+            return likely
+        return next((model for model in self.all() if model.name == name), None)
+
+    def get(self, model_id: ModelId) -> RegisteredModel:
+        """Returns the model of that id; raises `NotFoundError` (kind `model-not-found`)."""
+        tip = self._trees.tip(model_id)
+        if tip is None:
+            raise model_not_found(model_id)
+        return self._trees.read(tip)
+
+    def history(self, model_id: ModelId) -> list[ChainEntry]:
+        """Returns the commits of a model, newest first."""
+        tip = self._trees.tip(model_id)
+        if tip is None:
+            raise model_not_found(model_id)
+        return self._trees.history(tip)
+
+    def create(self, name: str, make: Callable[[ModelId, int], RegisteredModel], reason: str = "") -> RegisteredModel:
+        """Writes a new model under the first free id for its name; `make` is given the id and the time."""
+        attempt = 0
+        while True:
+            model_id = model_id_candidate(name, attempt)
+            attempt += 1
+            if self._trees.tip(model_id) is not None:
+                continue
+            time_ms = now_ms()
+            model = make(model_id, time_ms)
+            commit = self._write(model, None, time_ms, "register", reason)
+            if self._moved(model_id, commit, None):
+                self._trees.sync(model_id, commit)
+                return self._trees.read(commit)
+            if self.find(name) is not None:  # another process was first
+                raise ConflictError(f"model '{name}' has just come into being", kind="ref-moved")
+
+    def edit(
+        self,
+        model_id: ModelId,
+        change: Callable[[RegisteredModel, int], Edit | None],
+        *,
+        reason: str = "",
+        tags: tuple[str, ...] = (),
+    ) -> RegisteredModel:
+        """Changes a model by compare-and-set, as often as it takes, and returns its new state; durable on return.
+
+        `change` is given the present state and the time, and returns None when there is nothing to do. Fields that it
+        names get one stamp. `tags` are refs of git tags to put on disk with it. Raises `ConflictError`.
+        """
+        deadline, pause_s = time.monotonic() + PATIENCE_S, 0.002
+        while True:
+            old = self.get(model_id)
+            refuse_newer_format("model", old.name, old.format_version)
+            time_ms = max(now_ms(), old.last_update_time_ms)
+            edit = change(old, time_ms)
+            if edit is None:
+                return old
+            new, fields, subject = edit
+            stamp = next_stamp(max(old.stamps.values(), default=None), now_ms(), self._writer)
+            stamped: dict[str, Stamp] = {**old.stamps, **dict.fromkeys(fields, stamp)}
+            new = replace(new, last_update_time_ms=time_ms, stamps=read_only(stamped))
+            commit = self._write(new, old.commit, time_ms, subject, reason)
+            if self._moved(model_id, commit, old.commit):
+                self._trees.sync(model_id, commit, *tags)
+                return self._trees.read(commit)
+            if time.monotonic() > deadline:
+                raise ConflictError(f"cannot change model '{old.name}': others keep changing it", kind="ref-moved")
+            # Whoever comes second waits a random while, so that many processes do not keep meeting.
+            time.sleep(random.uniform(0, pause_s))  # noqa: S311  no secret
+            pause_s = min(pause_s * 2, 0.1)
+
+    def _write(
+        self, model: RegisteredModel, parent: ObjectId | None, time_ms: int, subject: str, reason: str
+    ) -> ObjectId:
+        return self._trees.write(
+            model,
+            parents=() if parent is None else (parent,),
+            identity=self.identity(),
+            time_ms=time_ms,
+            subject=subject,
+            reason=reason,
+        )
+
+    def _moved(self, model_id: ModelId, commit: ObjectId, before: ObjectId | None) -> bool:
+        try:
+            self._trees.set_tip(model_id, commit, before)
+        except (ConflictError, LockedError):
+            return False
+        return True
+
+
+def model_not_found(name: str) -> NotFoundError:
+    """Returns the error for a model that is not here."""
+    return NotFoundError(
+        f"there is no registered model '{name}'",
+        kind="model-not-found",
+        hint="see what is there: git runs model list --all",
+        model=name,
+    )
