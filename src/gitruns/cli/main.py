@@ -46,6 +46,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "restore": "Bring back runs that were taken out of sight",
         "experiments": "List and change experiments",
     },
+    "Keep house": {
+        "archive": "Put many finished runs under one git ref",
+    },
     "Set up": {
         "init": "Set up git for runs in this clone",
         "deinit": "Undo what init set up",

@@ -21,6 +21,7 @@ from gitruns.gitstore.codec import (
 from gitruns.gitstore.discover import open_store
 from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram
+from gitruns.gitstore.segment import MAX_RUNS as MAX_SEGMENT_RUNS
 from gitruns.gitstore.store import GitStore, Head
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "MANIFEST_PATH",
     "MAX_MANIFEST_BYTES",
     "MAX_MANIFEST_IN_TREE_BYTES",
+    "MAX_SEGMENT_RUNS",
     "Backend",
     "ChainEntry",
     "GitProgram",

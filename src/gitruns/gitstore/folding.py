@@ -13,7 +13,8 @@ from gitruns.entities.ids import ObjectId, RunId, SegmentId
 from gitruns.errors import ConflictError, InvalidInputError
 from gitruns.gitstore import refs
 from gitruns.gitstore.backend import Backend
-from gitruns.gitstore.codec.version import FORMAT_BYTES, FORMAT_FILE
+from gitruns.gitstore.codec.info import RUN_FILE, decode_info
+from gitruns.gitstore.codec.version import FORMAT_BYTES, FORMAT_FILE, FORMAT_VERSION, decode_version
 from gitruns.gitstore.objects import FILE_MODE, TreeEntry, decode_commit, encode_commit, encode_tree, hash_object
 from gitruns.gitstore.segment import MAX_RUNS, RUNS_FILE, encode_runs, encode_segment
 from gitruns.gitstore.tree_reader import TreeReader
@@ -86,3 +87,17 @@ def drop_runs(backend: Backend, tips: Mapping[RunId, ObjectId]) -> set[RunId]:
 def remake_segment(backend: Backend, reader: TreeReader, tips: Mapping[RunId, ObjectId]) -> SegmentId:
     """Returns the id that a segment of these runs has, without writing it: a genuine one has this id."""
     return SegmentId(_add_segment(backend, reader, tips, {}))
+
+
+def why_not_foldable(reader: TreeReader, run_id: RunId, tip: ObjectId) -> str | None:
+    """Returns why the run at a commit cannot be archived, None when it can; raises `CorruptDataError` for a bad one."""
+    with reader.at(tip) as tree:
+        form, info = tree.file(FORMAT_FILE), tree.file(RUN_FILE)
+        if form is None or decode_version({FORMAT_FILE: form}) > FORMAT_VERSION:
+            return "it is in a format that this gitruns does not know"
+        if info is None:
+            return "it was purged"
+        run = decode_info(info)
+    if run.id != run_id:
+        return f"it says that it is run '{run.id[:8]}'"
+    return None if run.status.ended else f"it is {run.status.value.lower()}"

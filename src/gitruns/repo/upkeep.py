@@ -27,6 +27,7 @@ from gitruns.journal import (
     sweep,
     unclosed_openings,
 )
+from gitruns.repo.archiving import archive_if_many
 from gitruns.repo.seal import seal_journal
 
 if TYPE_CHECKING:
@@ -69,8 +70,11 @@ def _ensure_experiment(repo: Repo, live: LiveRun) -> None:
     repo.experiments.ensure(name)
 
 
-def recover(repo: Repo) -> list[RunId]:
-    """Seals every run whose writers are done or dead, syncs what is sealed, and returns what this call sealed."""
+def recover(repo: Repo, *, archive: bool = True) -> list[RunId]:
+    """Seals every run whose writers are done or dead, syncs what is sealed, and returns what this call sealed.
+
+    With `archive` finished runs are archived when they are very many.
+    """
     done = []
     for run_id in repo.live_ids():
         with suppress(GitRunsError):  # one bad journal must not keep the others from their commits
@@ -78,7 +82,15 @@ def recover(repo: Repo) -> list[RunId]:
                 done.append(run_id)
     sync_sealed(repo, repo.live_ids())
     sweep(repo.live_root)
+    if archive:
+        archive_by_itself(repo)
     return done
+
+
+def archive_by_itself(repo: Repo) -> None:
+    """Archives finished runs when they are very many; what stands in the way waits for the next time."""
+    with suppress(GitRunsError, OSError):
+        archive_if_many(repo)
 
 
 def sync_sealed(repo: Repo, run_ids: Iterable[RunId]) -> None:

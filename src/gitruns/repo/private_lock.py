@@ -1,0 +1,44 @@
+"""A lock among processes of one machine for work that two of them should not both do; a crash gives it back."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[bool]:
+    """Holds a lock for the length of a block, and says whether it could: False while another process has it.
+
+    Where the system has no such locks everybody gets it: what is done under it must be safe without.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:  # read-only: what needs to write will say so
+        yield True
+        return
+    try:
+        yield _try_lock(fd)
+    finally:
+        os.close(fd)
+
+
+if sys.platform != "win32":
+    import errno
+    import fcntl
+
+    def _try_lock(fd: int) -> bool:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+        return True
+
+else:
+
+    def _try_lock(fd: int) -> bool:
+        return True
