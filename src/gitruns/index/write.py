@@ -54,8 +54,9 @@ class RunWriter:
 
     def write(self, runs: Sequence[tuple[str, RunRows]]) -> None:
         """Writes runs, each with its state, in place of what the index had of them."""
-        numbers = self._remove([RunId(run.run_id) for _, run in runs])
+        # Asked before anything is removed: a run that is written again keeps its number.
         last = int(self._connection.execute("SELECT coalesce(max(run), 0) FROM runs").fetchone()[0])
+        numbers = self._remove([RunId(run.run_id) for _, run in runs])
         # Runs that started one after the other lie side by side.
         new = sorted((run.start_time_ms, run.run_id) for _, run in runs if run.run_id not in numbers)
         numbers |= {RunId(run_id): number for number, (_, run_id) in enumerate(new, last + 1)}

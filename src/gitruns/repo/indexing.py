@@ -62,25 +62,30 @@ class RepoSource:
 
     def read(self, wanted: Sequence[tuple[RunId, str]]) -> Iterator[Run | RunRows | Unreadable]:
         """Reads runs: those that are only in git many at once, the others with what their journal adds."""
-        yield from self._read_settled({ObjectId(state): run_id for run_id, state in wanted if _is_commit(state)})
+        settled: dict[ObjectId, list[RunId]] = {}
         for run_id, state in wanted:
-            if not _is_commit(state):
+            if _is_commit(state):
+                settled.setdefault(ObjectId(state), []).append(run_id)
+            else:
                 yield from self._read_one(run_id)
+        yield from self._read_settled(settled)
 
-    def _read_settled(self, wanted: dict[ObjectId, RunId]) -> Iterator[Run | RunRows | Unreadable]:
+    def _read_settled(self, wanted: dict[ObjectId, list[RunId]]) -> Iterator[Run | RunRows | Unreadable]:
+        """Reads runs by commit; that refs of several runs name one commit is wrong for all of them but one."""
         if self._pool is not None:
             self._pool.expect(list(wanted))
             for commit, rows in self._pool.take(list(wanted)):
-                run_id = wanted.pop(commit)
-                if isinstance(rows, str):
-                    yield Unreadable(run_id, rows)
+                for run_id in wanted.pop(commit):
+                    if isinstance(rows, str):
+                        yield Unreadable(run_id, rows)
+                    else:
+                        yield rows if rows.run_id == run_id else _misnamed(run_id, rows.run_id)
+        for run_ids, run in zip(wanted.values(), self._repo.store.read_listed(wanted), strict=True):
+            for run_id in run_ids:
+                if isinstance(run, GitRunsError):
+                    yield Unreadable(run_id, run.message)
                 else:
-                    yield rows if rows.run_id == run_id else _misnamed(run_id, rows.run_id)
-        for (_, run_id), run in zip(wanted.items(), self._repo.store.read_listed(wanted), strict=True):
-            if isinstance(run, GitRunsError):
-                yield Unreadable(run_id, run.message)
-            else:
-                yield run if run.info.id == run_id else _misnamed(run_id, run.info.id)
+                    yield run if run.info.id == run_id else _misnamed(run_id, run.info.id)
 
     def expect(self, wanted: Sequence[tuple[RunId, str]], left: int) -> None:
         """Begins to read what comes next, in other processes when it is much."""
