@@ -55,6 +55,19 @@ class RunsCommand(Documented, click.Command):
     """One command."""
 
 
+BEHIND_DASHES = "gitruns.behind_dashes"
+
+
+class DashedCommand(RunsCommand):
+    """A command that wants to know what stood behind `--`: paths, or another command. It is in `ctx.meta`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Takes away what stands behind the first `--`."""
+        place = args.index("--") if "--" in args else len(args)
+        ctx.meta[BEHIND_DASHES] = tuple(args[place + 1 :])
+        return super().parse_args(ctx, args[:place])
+
+
 class RunsGroup(Documented, click.Group):
     """A command with commands below it. What names none of them goes to `default`, where there is one."""
 
@@ -78,12 +91,17 @@ class RunsGroup(Documented, click.Group):
 
 
 def command(
-    name: str, *, examples: Sequence[str] = (), exits: Sequence[int] = READING, **settings: Any
+    name: str,
+    *,
+    examples: Sequence[str] = (),
+    exits: Sequence[int] = READING,
+    cls: type[RunsCommand] = RunsCommand,
+    **settings: Any,
 ) -> Callable[[Callback], RunsCommand]:
     """Makes a function a command; its docstring is the help."""
 
     def make(function: Callback) -> RunsCommand:
-        made = click.command(name, cls=RunsCommand, **settings)(function)
+        made = click.command(name, cls=cls, **settings)(function)
         made.examples, made.exits = tuple(examples), tuple(exits)
         return made
 

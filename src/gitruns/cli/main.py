@@ -38,6 +38,9 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "status": "Show what is running and what is only here",
         "verify": "Check that stored runs are what they say they are",
     },
+    "Compare": {
+        "diff": "Show what differs between two runs: results, params, code, data",
+    },
     "Change": {
         "tag": "Show, set or delete tags of a run",
         "note": "Show or write the note of a run",
@@ -185,10 +188,12 @@ def main(arguments: Sequence[str] | None = None, app: App | None = None) -> int:
     except BrokenPipeError:
         return _reader_gone()
     except (click.Abort, KeyboardInterrupt):
+        app.end_progress()
         with contextlib.suppress(OSError):
             sys.stderr.write("\n")
         return INTERRUPTED
     except Exception as error:
+        app.end_progress()
         return report(error, as_json=asks_for_json(words), environ=app.environ)
     return answer if isinstance(answer, int) else 0
 

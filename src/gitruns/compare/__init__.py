@@ -1,0 +1,11 @@
+"""Comparison: what differs between runs, which change made a metric better or worse, and whether a change may land.
+
+Reading is kept apart from judging: what is read from git, journals and artifacts goes into plain values, and the pure
+part turns equal values into equal answers, so that a review of the same commits and runs has the same bytes.
+"""
+
+from gitruns.compare.baseline import Baseline, find_baseline
+from gitruns.compare.directions import Direction, Directions
+from gitruns.compare.run_diff import RunDiff, diff_of, diff_runs
+
+__all__ = ["Baseline", "Direction", "Directions", "RunDiff", "diff_of", "diff_runs", "find_baseline"]
