@@ -40,6 +40,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "Compare": {
         "diff": "Show what differs between two runs: results, params, code, data",
+        "compare": "Show runs side by side",
     },
     "Change": {
         "tag": "Show, set or delete tags of a run",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _INDENT = 4
 _ASCII = {"→": "->", "–": "-", "…": "...", "±": "+-", "−": "-"}
-_STYLES = {"better": "added", "added": "added", "worse": "removed", "removed": "removed", "faint": "faint"}
+_STYLES = {"better": "added", "added": "added", "worse": "removed", "removed": "removed", "faint": "faint", "strong": "metric"}
 _PATCH = (("+++", "heading"), ("---", "heading"), ("+", "added"), ("-", "removed"), ("@@", "key"), ("diff ", "heading"))
 
 

@@ -7,5 +7,17 @@ part turns equal values into equal answers, so that a review of the same commits
 from gitruns.compare.baseline import Baseline, find_baseline
 from gitruns.compare.directions import Direction, Directions
 from gitruns.compare.run_diff import RunDiff, diff_of, diff_runs
+from gitruns.compare.table import Comparison, compare_runs, comparison_of
 
-__all__ = ["Baseline", "Direction", "Directions", "RunDiff", "diff_of", "diff_runs", "find_baseline"]
+__all__ = [
+    "Baseline",
+    "Comparison",
+    "Direction",
+    "Directions",
+    "RunDiff",
+    "compare_runs",
+    "comparison_of",
+    "diff_of",
+    "diff_runs",
+    "find_baseline",
+]

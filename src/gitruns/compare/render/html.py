@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from gitruns.compare.render.elements import Markup, el, join
 from gitruns.compare.render.outline import KEY, NUMBER, TEXT, Cell, Outline, Section
-from gitruns.compare.render.stylesheet import STYLE
+from gitruns.compare.render.stylesheet import NOTEBOOK_STYLE, STYLE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -87,6 +87,18 @@ def section_markup(section: Section) -> Markup:
     for path, text in section.patches:
         parts.append(details(path or "Show the difference", patch(text), is_open=not path and text.count("\n") <= 60))
     return join(parts)
+
+
+def fragment(outline: Outline) -> str:
+    """Returns an outline for a page that is not ours: a notebook."""
+    parts = [
+        join([el("strong", section.title), table(section.head or ("",) * len(section.rows[0]), section.rows)])
+        for section in outline.sections
+        if section.rows
+    ]
+    title = [(cell_markup(cell), " ") for cell in outline.title]
+    lead = el("p", outline.lead) if outline.lead else None
+    return el("div", el("style", Markup(NOTEBOOK_STYLE)), el("p", title), lead, parts, class_="gitruns")
 
 
 def facts_markup(outline: Outline) -> Markup:

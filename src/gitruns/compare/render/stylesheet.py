@@ -72,3 +72,10 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem;
   dl.facts { grid-template-columns: 1fr; gap: 0; } dl.facts dd { margin-bottom: .5rem; } h1 { font-size: 1.3rem; } }
 @media print { details { break-inside: avoid; } main { max-width: none; } }
 """
+
+NOTEBOOK_STYLE = """
+.gitruns table { border-collapse: collapse; margin: .3em 0 1em; }
+.gitruns th, .gitruns td { text-align: left; padding: .2em .9em .2em 0; border: 0; border-bottom: 1px solid #8884; }
+.gitruns .number { text-align: right; } .gitruns .strong { font-weight: 650; } .gitruns .faint { opacity: .65; }
+.gitruns .better, .gitruns .added { color: #1a7f37; } .gitruns .worse, .gitruns .removed { color: #cf222e; }
+"""

@@ -1,0 +1,130 @@
+"""`git runs compare`"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gitruns.cli.app import App, pass_app
+from gitruns.cli.arguments import EXPERIMENT, RUN
+from gitruns.cli.commands import command
+from gitruns.cli.documents import chosen_form, document_options, write_document
+from gitruns.cli.output import json_text
+from gitruns.errors import InvalidInputError, NotFoundError
+
+if TYPE_CHECKING:
+    from gitruns.compare import Comparison
+    from gitruns.entities.ids import RunId
+
+_COLUMN = 15
+_MAX_RUNS = 1000
+
+
+@command(
+    "compare",
+    examples=[
+        "git runs compare 91bc bold-otter-12",
+        "git runs compare 91bc 3f2a latest --only-changed",
+        "git runs compare 'loss < 1' --sort -metrics.acc -n 5",
+        "git runs compare 'lr >= 0.01' --csv -o runs.csv",
+        "git runs compare 91bc latest --markdown",
+    ],
+)
+@click.argument("runs", metavar="RUN RUN... | QUERY", type=RUN, nargs=-1, required=True)
+@click.option("--only-changed", is_flag=True, help="Leave out what is the same in all.")
+@click.option("--sort", "sort", metavar="FIELD", help="Order runs by a field, as metrics.acc; -FIELD: greatest first.")
+@click.option("-n", "--max-count", "count", type=click.IntRange(min=1), metavar="N", help="Compare at most N runs.")
+@click.option("-e", "--experiment", "experiments", multiple=True, type=EXPERIMENT, help="With QUERY: only of this one.")
+@document_options("markdown", "html", "csv", "json")
+@pass_app
+def compare(
+    app: App,
+    runs: Sequence[str],
+    only_changed: bool,
+    sort: str | None,
+    count: int | None,
+    experiments: Sequence[str],
+    as_markdown: bool,
+    as_html: bool,
+    as_csv: bool,
+    as_json: bool,
+    output: Path | None,
+) -> None:
+    """Show runs side by side
+
+    Two RUNs or more, or one QUERY in the language of docs/query.md. Metrics show their last values, the best one
+    marked where the direction is known; then params, code, data, environment and tags. More runs than fit side by
+    side are shown a line each, with metrics and params.
+    """
+    from gitruns.compare import compare_runs
+
+    form = chosen_form(markdown=as_markdown, html=as_html, csv=as_csv, json=as_json)
+    found = compare_runs(app.open_repo(), _chosen(app, runs, experiments))
+    if sort is not None:
+        found = found.sorted_by(sort)
+    if count is not None:
+        found = found.in_order(range(min(count, len(found.runs))))
+    write_document(app, _text(app, found.only_changed() if only_changed else found, form), output)
+
+
+def _chosen(app: App, words: Sequence[str], experiments: Sequence[str]) -> list[RunId]:
+    repo = app.open_repo()
+    if len(words) > 1:
+        if experiments:
+            raise InvalidInputError("--experiment goes with a query, not with runs", kind="usage", hint="leave it out")
+        return [repo.resolve_run(word) for word in words]
+    ids = [app.experiment(name).id for name in experiments] or None
+    found, more = repo.search_run_ids(words[0], experiment_ids=ids, max_results=_MAX_RUNS)
+    if not found:
+        raise NotFoundError(f"no run matches '{words[0]}'", kind="run-not-found", hint="git runs list")
+    if more:
+        app.out.talk(f"warning: more than {_MAX_RUNS} runs match; only the latest are compared")
+    return found
+
+
+def _text(app: App, found: Comparison, form: str | None) -> str:
+    from gitruns.compare.render.comparison_outline import comparison_outline, comparison_rows
+
+    if form == "json":
+        return json_text(_record(found)) + "\n"
+    if form == "csv":
+        from gitruns.compare.render.tables import csv_text
+
+        return csv_text(comparison_rows(found))
+    if form == "markdown":
+        from gitruns.compare.render.markdown import outline_markdown
+
+        return outline_markdown(comparison_outline(found))
+    if form == "html":
+        from gitruns.compare.render.html import outline_html
+
+        return outline_html(comparison_outline(found))
+    from gitruns.cli.outline_page import outline_page
+
+    side_by_side = max((app.out.terminal.width - _COLUMN) // _COLUMN, 2)
+    return outline_page(comparison_outline(found, width=side_by_side), app.out.terminal)
+
+
+def _record(found: Comparison) -> dict[str, Any]:
+    from gitruns.compare.render.records import scalar, side_record
+
+    return {
+        "runs": [side_record(run) for run in found.runs],
+        "rows": [
+            {
+                "group": row.group,
+                "key": row.key,
+                "varies": row.varies,
+                "direction": row.direction.value,
+                "best": sorted(row.best),
+                "values": [scalar(value) for value in row.values],
+            }
+            for row in found.rows
+        ],
+    }
+
+
+COMMAND = compare
