@@ -43,7 +43,7 @@ def _with_prefix(repo: Repo, text: str) -> list[RunId]:
     prefix = text.lower()
     if len(prefix) < MIN_PREFIX or not all(digit in "0123456789abcdef" for digit in prefix):
         return []
-    ids = {*repo.store.run_tips(), *repo.live_ids()}
+    ids = {*repo.store.run_tips(), *repo.live_ids(), *repo.elsewhere.runs()}
     return sorted(run_id for run_id in ids if run_id.startswith(prefix))
 
 
