@@ -17,7 +17,7 @@ from gitruns.errors import CorruptDataError, GitRunsError, GitRunsWarning
 from gitruns.gitstore import refs
 from gitruns.gitstore.backend import Backend
 from gitruns.gitstore.codec.version import FORMAT_FILE, decode_version
-from gitruns.gitstore.segment import MAX_RUNS, RUNS_FILE, Segment, bad_segment, decode_runs, parents_of, tips_in
+from gitruns.gitstore.segment import MAX_RUNS, RUNS_FILE, Segment, bad_segment, decode_runs, has_parents
 from gitruns.gitstore.trees import read_as, read_entries
 
 _RACY_NS = 100_000_000
@@ -127,7 +127,7 @@ def read_segment(backend: Backend, segment_id: SegmentId) -> Segment:
             raise
         raise bad_segment(segment_id, str(error)) from error
     segment = decode_runs(runs, segment_id)
-    if parents_of(data, segment_id) != tips_in(runs, segment_id):
+    if not has_parents(data, segment):
         raise bad_segment(segment_id, "its parents are not the commits that its file 'runs' names")
     return segment
 

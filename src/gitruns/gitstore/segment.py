@@ -7,7 +7,6 @@ the same runs make the same commit. Pure. Source: docs/format.md, "Segments".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 
 from gitruns.entities.ids import ObjectId, RunId, SegmentId
@@ -79,7 +78,9 @@ def decode_runs(data: bytes, segment_id: SegmentId) -> Segment:
     count, rest = divmod(len(data), width)
     if rest or not 0 < count <= MAX_RUNS:
         raise bad_segment(segment_id, f"its file 'runs' has {len(data)} bytes, which is no whole number of runs")
-    if re.fullmatch(rb"(?:[0-9a-f]{32} [0-9a-f]{%d}\n)+" % len(segment_id), data) is None:
+    # Nothing but digits, and one space and one line end a line, each in its place: a regular expression is slower.
+    ends = data[_RUN_ID_LENGTH::width] + data[width - 1 :: width]
+    if ends != b" " * count + b"\n" * count or len(data.translate(None, b"0123456789abcdef")) != 2 * count:
         raise bad_segment(segment_id, "its file 'runs' has a line that is not '<run id> <commit id>'")
     words = data.decode().split()
     run_ids, tips = words[::2], words[1::2]
@@ -103,19 +104,11 @@ def encode_segment(tips: Mapping[RunId, ObjectId], tree: ObjectId, newest_s: int
     )
 
 
-def parents_of(data: bytes, segment_id: SegmentId) -> bytes:
-    """Returns the parents in the bytes of a segment's commit as they stand there: their ids, one after the other."""
-    width = len(b"parent \n") + len(segment_id)
-    start = data.find(b"\n") + 1
-    match = re.compile(rb"(?:parent [0-9a-f]{%d}\n)*" % len(segment_id)).match(data, start)
-    lines = b"" if match is None else match[0]
-    return b"".join(lines[place + 7 : place + width - 1] for place in range(0, len(lines), width))
-
-
-def tips_in(data: bytes, segment_id: SegmentId) -> bytes:
-    """Returns the tips in a well formed `runs` file, one after the other."""
-    width = _RUN_ID_LENGTH + len(segment_id) + 2
-    return b"".join(data[place + 33 : place + width - 1] for place in range(0, len(data), width))
+def has_parents(commit: bytes, segment: Segment) -> bool:
+    """Returns whether the bytes of a segment's commit name its runs' tips as parents, in their order."""
+    start = len("tree ") + len(segment.id) + 1
+    tips = "\nparent ".join(segment.as_dict().values())
+    return commit.startswith(f"parent {tips}\nauthor ".encode(), start)
 
 
 def bad_segment(segment_id: SegmentId, why: str) -> CorruptDataError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitruns.entities.ids import ObjectId
 from gitruns.entities.tombstone import Tombstone
-from gitruns.errors import NotFoundError
+from gitruns.errors import CorruptDataError, NotFoundError
 from gitruns.gitstore.codec.info import RUN_FILE
 from gitruns.gitstore.codec.tombstone import PURGED_FILE, decode_tombstone
 from gitruns.gitstore.codec.version import FORMAT_FILE
@@ -12,9 +12,12 @@ from gitruns.gitstore.tree_reader import TreeReader
 
 
 def is_tombstone(reader: TreeReader, commit: ObjectId) -> bool:
-    """Returns whether a commit says that its run was purged."""
-    with reader.at(commit) as tree:
-        return tree.file(RUN_FILE) is None and tree.file(PURGED_FILE) is not None
+    """Returns whether a commit says that its run was purged; one that cannot be read does not."""
+    try:
+        with reader.at(commit) as tree:
+            return tree.file(RUN_FILE) is None and tree.file(PURGED_FILE) is not None
+    except (CorruptDataError, NotFoundError):
+        return False
 
 
 def read_tombstone(reader: TreeReader, commit: ObjectId) -> Tombstone:

@@ -224,8 +224,12 @@ def _read_piece(
     to_read = [(run_id, state) for run_id, state in wanted.items() if known.get(run_id) != state]
     runs: list[tuple[str, RunRows]] = []
     failures: list[tuple[RunId, str, str]] = []
+    gone: set[RunId] = set()
     for found in source.read(to_read) if to_read else ():
         if isinstance(found, Unreadable):
+            if found.gone:
+                gone.add(found.run_id)
+                continue
             failures.append((found.run_id, wanted[found.run_id], found.reason))
             continue
         rows = found if isinstance(found, RunRows) else rows_of(found)
@@ -237,7 +241,7 @@ def _read_piece(
             failures.append((run_id, wanted[run_id], f"cannot be indexed: {problem}"))
     _announce(connection, source, size)
     RunWriter(connection).write(runs)
-    _write_failures(connection, ids, runs, failures, wanted, known, report)
+    _write_failures(connection, ids, runs, failures, gone, wanted, known, report)
     connection.execute("DELETE FROM pending WHERE run_id IN (SELECT value FROM json_each(?))", (listed,))
 
 
@@ -255,6 +259,7 @@ def _write_failures(
     ids: list[RunId],
     runs: list[tuple[str, RunRows]],
     failures: list[tuple[RunId, str, str]],
+    gone: set[RunId],
     wanted: Mapping[RunId, str],
     known: Mapping[RunId, str],
     report: RefreshReport,
@@ -263,7 +268,7 @@ def _write_failures(
     here, failed = {RunId(run.run_id) for _, run in runs}, {run_id for run_id, _, _ in failures}
     stale = [run_id for run_id in ids if run_id not in here and known.get(run_id) != wanted.get(run_id)]
     RunWriter(connection).remove(stale)
-    _doubt(connection, [run_id for run_id in stale if run_id in wanted and run_id not in failed])
+    _doubt(connection, [run_id for run_id in stale if run_id in wanted and run_id not in failed | gone])
     connection.execute("DELETE FROM unreadable WHERE run_id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
     connection.executemany("INSERT INTO unreadable VALUES (?, ?, ?)", failures)
     report.written += len(runs)

@@ -24,10 +24,14 @@ UNSETTLED = ""
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A run whose stored state cannot be read, and why, in one line."""
+    """A run whose stored state cannot be read, and why, in one line.
+
+    `gone`: it is there no more, for good, though a place still says something of it.
+    """
 
     run_id: RunId
     reason: str
+    gone: bool = False
 
 
 class Source(Protocol):

@@ -47,6 +47,8 @@ def _compared(
         if isinstance(found, RunRows):  # only of runs that were announced
             continue
         run_id = found.run_id if isinstance(found, Unreadable) else found.info.id
+        if isinstance(found, Unreadable) and found.gone:
+            continue
         seen.add(run_id)
         if isinstance(found, Unreadable):
             yield Difference(run_id, f"cannot be read any more: {found.reason}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitruns.entities.experiment import Experiment
-from gitruns.entities.ids import ObjectId, RunId
+from gitruns.entities.ids import ObjectId, RunId, SegmentId
 from gitruns.entities.run import Run
 from gitruns.errors import GitRunsError
 from gitruns.index import EXPERIMENTS_PLACE, UNSETTLED, Index, Progress, RunRows, Unreadable, index_path, mark_of
@@ -17,34 +17,63 @@ from gitruns.repo.bulk_pool import MANY, BulkPool
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
 
+ELSEWHERE_PLACE = "elsewhere"
 LIVE_PLACE = "live"
 REFS_PLACE = "refs"
+_SEGMENT_PLACE = "segment "
 
 
 class RepoSource:
     """The runs of a repository as the index asks for them (see `index.Source`).
 
-    A run's state is the commit at its tip and, while it is live, how much its journal holds.
+    A run's state is the commit at its tip and, while it is live, how much its journal holds. Each segment of the
+    archive is a place that never changes, so a run that is archived is not read again.
     """
 
     def __init__(self, repo: Repo, environ: Mapping[str, str]) -> None:
         self._repo = repo
         self._environ = environ
         self._pool: BulkPool | None = None
+        self._segments: set[SegmentId] = set()
         common = repo.store.paths.common_dir
         runs = common / "refs" / "runs"
         shared = [common / "packed-refs", common / "reftable" / "tables.list"]
         self._watched = {REFS_PLACE: [*shared, runs], EXPERIMENTS_PLACE: [*shared, runs / "experiments"]}
 
     def places(self) -> Mapping[str, str]:
-        """Returns the marks of journals, refs and experiments; a journal that is written never settles."""
+        """Returns the marks of journals, refs, segments and experiments; a journal that is written never settles."""
         now_ns = time.time_ns()
         live = UNSETTLED if self._repo.live_ids() else mark_of([self._repo.live_root], now_ns)
-        return {LIVE_PLACE: live, **{name: mark_of(paths, now_ns) for name, paths in self._watched.items()}}
+        marks = {ELSEWHERE_PLACE: self._elsewhere(now_ns), LIVE_PLACE: live}
+        marks |= {name: mark_of(paths, now_ns) for name, paths in self._watched.items()}
+        self._segments = set(self._repo.store.segments())
+        return marks | {_SEGMENT_PLACE + segment_id: segment_id for segment_id in sorted(self._segments)}
 
     def states(self, place: str) -> Mapping[RunId, str]:
         """Returns the tips of runs, or of live runs how much is in their journals."""
-        return self._repo.store.run_tips() if place == REFS_PLACE else dict(self._live_states())
+        if place.startswith(_SEGMENT_PLACE):
+            return self._tips_in(SegmentId(place.removeprefix(_SEGMENT_PLACE)))
+        if place == ELSEWHERE_PLACE:
+            return {run_id: f"elsewhere {tip}" for run_id, tip in self._repo.elsewhere.fresh_tips().items()}
+        return self._ref_states() if place == REFS_PLACE else dict(self._live_states())
+
+    def _elsewhere(self, now_ns: int) -> str:
+        """Returns the mark of fetched checkpoints: one that is there may grow stale without a change."""
+        mark = mark_of(self._repo.elsewhere.places(), now_ns)
+        return UNSETTLED if self._repo.elsewhere.tips() else mark
+
+    def _ref_states(self) -> dict[RunId, str]:
+        """Returns what refs hold, and what was archived from there since the segments were listed."""
+        states: dict[RunId, str] = dict(self._repo.store.loose_run_tips())
+        for segment_id in self._repo.store.segments().keys() - self._segments:
+            states = {**self._tips_in(segment_id), **states}
+        return states
+
+    def _tips_in(self, segment_id: SegmentId) -> Mapping[RunId, str]:
+        try:
+            return self._repo.store.read_segment(segment_id).as_dict()
+        except GitRunsError:
+            return {}  # said by `verify`, and by whoever lists all runs
 
     def _live_states(self) -> Iterator[tuple[RunId, str]]:
         for run_id in self._repo.live_ids():
@@ -57,8 +86,12 @@ class RepoSource:
                 yield run_id, f"live {'alive' if live.alive else 'over'} {sum(live.covers.values())}"
 
     def combine(self, said: Mapping[str, str]) -> str:
-        """Returns the tips that the places name and the state of the journal, as one text."""
-        return "+".join(sorted(set(said.values())))
+        """Returns the newest tips that the places name and the state of the journal, as one text."""
+        states = set(said.values())
+        commits = {ObjectId(state) for state in states if _is_commit(state)}
+        if len(commits) > 1:
+            states = (states - commits) | set(self._repo.store.newest_tips(commits))
+        return "+".join(sorted(states))
 
     def read(self, wanted: Sequence[tuple[RunId, str]]) -> Iterator[Run | RunRows | Unreadable]:
         """Reads runs: those that are only in git many at once, the others with what their journal adds."""
@@ -77,15 +110,18 @@ class RepoSource:
             for commit, rows in self._pool.take(list(wanted)):
                 for run_id in wanted.pop(commit):
                     if isinstance(rows, str):
-                        yield Unreadable(run_id, rows)
+                        yield self._unreadable(run_id, commit, rows)
                     else:
                         yield rows if rows.run_id == run_id else _misnamed(run_id, rows.run_id)
-        for run_ids, run in zip(wanted.values(), self._repo.store.read_listed(wanted), strict=True):
+        for (commit, run_ids), run in zip(wanted.items(), self._repo.store.read_listed(wanted), strict=True):
             for run_id in run_ids:
                 if isinstance(run, GitRunsError):
-                    yield Unreadable(run_id, run.message)
+                    yield self._unreadable(run_id, commit, run.message)
                 else:
                     yield run if run.info.id == run_id else _misnamed(run_id, run.info.id)
+
+    def _unreadable(self, run_id: RunId, commit: ObjectId, reason: str) -> Unreadable:
+        return Unreadable(run_id, reason, gone=self._repo.store.is_tombstone(commit))
 
     def expect(self, wanted: Sequence[tuple[RunId, str]], left: int) -> None:
         """Begins to read what comes next, in other processes when it is much."""
@@ -105,6 +141,8 @@ class RepoSource:
             return
         if found is not None:
             yield found
+        elif self._repo.is_purged(run_id):
+            yield Unreadable(run_id, "it was purged", gone=True)
 
     def experiments(self) -> Iterable[Experiment]:
         """Returns all experiments."""

@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from gitruns.artifacts import ArtifactCache
+from gitruns.artifacts import ArtifactCache, OnProgress, RemoteStore
 from gitruns.entities.artifact import Artifact
 from gitruns.entities.experiment import Experiment
-from gitruns.entities.ids import DEFAULT_EXPERIMENT_ID, ExperimentId, ObjectId, RunId, is_object_id
+from gitruns.entities.ids import DEFAULT_EXPERIMENT_ID, Digest, ExperimentId, ObjectId, RunId, is_object_id
 from gitruns.entities.run import Identity, Lifecycle, Run, RunInfo, RunStatus
 from gitruns.entities.values import Point
 from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, NotFoundError
@@ -22,14 +22,17 @@ from gitruns.repo import history, upkeep
 from gitruns.repo.archiving import ArchiveReport, archive_runs
 from gitruns.repo.config import Config, read_settings
 from gitruns.repo.edit import Transaction
+from gitruns.repo.elsewhere import Elsewhere, run_elsewhere
 from gitruns.repo.experiments import Experiments
 from gitruns.repo.manifest import listed
 from gitruns.repo.models import Models
 from gitruns.repo.naming import resolve_run_name
+from gitruns.repo.needed import Needed, needed_digests
 from gitruns.repo.place import LogPlace, run_not_found
 from gitruns.repo.resumed import final_info, shown_over
 from gitruns.repo.searching import Searchable
 from gitruns.repo.status import RepoStatus, repo_status
+from gitruns.repo.stores import Stores, UploadReport
 from gitruns.repo.verify import Problem, verify_runs
 from gitruns.repo.writer_id import clone_writer_id
 
@@ -50,10 +53,14 @@ class Repo(LogPlace, Searchable):
         self.folder = store.paths.common_dir / PRIVATE_FOLDER
         self._environ = environ
         super().__init__(
-            self.folder / "live", ArtifactCache(self.folder / "cache"), clone_writer_id(self._private_folder())
+            self.folder / "live",
+            ArtifactCache(self.folder / "cache", beyond=lambda digest: self.stores.beyond(digest)),
+            clone_writer_id(self._private_folder()),
         )
+        self.stores = Stores(self, environ)
         self.experiments = Experiments(store, self.writer, self.identity)
-        self.models = Models(store, self.writer, self.identity)
+        self.models = Models(store, self.writer, self.identity, self.folder)
+        self.elsewhere = Elsewhere(store)
         self._runs: dict[ObjectId, Run] = {}
         self._to_sync: list[RunId] = []
 
@@ -98,8 +105,15 @@ class Repo(LogPlace, Searchable):
         live = self.live(run_id)
         tip = self.store.run_tip(run_id)
         if tip is None:
-            return None if live is None else replace(live.run, info=final_info(live), live=live.alive)
-        stored = self._at(tip)
+            if live is None:
+                return run_elsewhere(self, run_id)
+            return replace(live.run, info=final_info(live), live=live.alive)
+        try:
+            stored = self._at(tip)
+        except NotFoundError as error:
+            if error.kind == "run-purged":
+                return None
+            raise
         return stored if live is None else shown_over(stored, live)
 
     def list_runs(
@@ -130,10 +144,17 @@ class Repo(LogPlace, Searchable):
             try:
                 found = self.find_run(run_id) if run_id in live else self._at(tips[run_id])
             except GitRunsError as error:
-                on_bad(run_id, error)
+                if error.kind != "run-purged":
+                    on_bad(run_id, error)
                 continue
             if found is not None:
                 yield found
+        yield from (run for run_id, run in self.elsewhere.runs().items() if run_id not in tips and run_id not in live)
+
+    def is_purged(self, run_id: RunId) -> bool:
+        """Returns whether a run was here and is deleted for good."""
+        tip = self.store.run_tip(run_id)
+        return tip is not None and self.store.is_tombstone(tip)
 
     def _at(self, commit: ObjectId) -> Run:
         run = self._runs.get(commit)
@@ -221,6 +242,7 @@ class Repo(LogPlace, Searchable):
         """Seals a run's journal into git when nobody writes it any more; else does nothing."""
         if upkeep.seal(self, run_id):
             self._to_sync.append(run_id)
+            self.models.settle()
 
     def recover(self, *, archive: bool = True) -> list[RunId]:
         """Seals every run that is over or whose writers are dead, and returns those that this call sealed.
@@ -292,6 +314,34 @@ class Repo(LogPlace, Searchable):
     def artifacts_of(self, run: Run) -> tuple[Artifact, ...]:
         """Returns all artifacts of a run, also when they are too many for its tree."""
         return listed(self.cache, run)
+
+    def bring(self, run: Run, artifacts: Collection[Artifact], progress: OnProgress | None = None) -> None:
+        """Brings the bytes of artifacts to this machine, as far as they can be had."""
+        self.stores.bring(run, artifacts, progress)
+
+    def needed_digests(self, runs: Iterable[Run]) -> Needed:
+        """Returns what whole runs name that is not in git: digest → size."""
+        return needed_digests(self, runs)
+
+    def artifact_store(self, *, confirm: Callable[[str], bool] | None = None) -> RemoteStore | None:
+        """Returns the store that the team shares, None where there is none or it may not be used; see `repo.stores`."""
+        return self.stores.open(confirm=confirm)
+
+    def upload_artifacts(
+        self,
+        digests: Mapping[Digest, int],
+        *,
+        progress: OnProgress | None = None,
+        jobs: int | None = None,
+        deadline_s: float | None = None,
+        confirm: Callable[[str], bool] | None = None,
+    ) -> UploadReport:
+        """Uploads artifacts to the store, and what has been pending since earlier; see `repo.stores`."""
+        return self.stores.upload(digests, progress=progress, jobs=jobs, deadline_s=deadline_s, confirm=confirm)
+
+    def pending_artifacts(self) -> dict[Digest, int]:
+        """Returns what was to be uploaded and could not be: digest → size. It goes with the next upload."""
+        return self.stores.pending()
 
 
 def _warn_of_bad(run_id: RunId, error: GitRunsError) -> None:
