@@ -6,9 +6,14 @@ and a counter when they do not, so that a later change of the same writer always
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from gitruns.entities.ids import WriterId
+
+FAR_AHEAD_MS = 10 * 60 * 1000
+"""Clocks that are kept differ by less. What bears a stamp further ahead waits until time has come."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,3 +30,32 @@ def next_stamp(previous: Stamp | None, now_ms: int, writer: WriterId) -> Stamp:
     if previous is None or now_ms > previous.time_ms:
         return Stamp(now_ms, 0, writer)
     return Stamp(previous.time_ms, previous.counter + 1, writer)
+
+
+def edit_stamp(stamps: Mapping[str, Stamp], fields: Iterable[str], now_ms: int, writer: WriterId) -> Stamp:
+    """Returns the stamp of an edit of some fields of a state that has these stamps: greater than all of them.
+
+    Except that a stamp which is far ahead of the clock counts only where it is of an edited field: a clock that went
+    wrong once shall not spoil the stamps of all that is edited later.
+    """
+    edited = [stamps[field] for field in fields if field in stamps]
+    near = [stamp for stamp in stamps.values() if stamp.time_ms <= now_ms + FAR_AHEAD_MS]
+    return next_stamp(max(edited + near, default=None), now_ms, writer)
+
+
+class Stamped(Protocol):
+    """Any state that says when its fields were edited: a run, an experiment, a model."""
+
+    @property
+    def stamps(self) -> Mapping[str, Stamp]:
+        """The stamps by field."""
+
+
+def too_far_ahead(state: Stamped, now_ms: int) -> Stamp | None:
+    """Returns the greatest stamp of a state when that is more than 10 minutes ahead of the clock, else None.
+
+    A state that was fetched and has one is not merged yet: else a clock that is wrong would win over every edit that
+    is made until then.
+    """
+    greatest = max(state.stamps.values(), default=None)
+    return greatest if greatest is not None and greatest.time_ms > now_ms + FAR_AHEAD_MS else None

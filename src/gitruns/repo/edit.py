@@ -12,12 +12,13 @@ from gitruns.entities.artifact import Artifact
 from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Lifecycle, Run
-from gitruns.entities.stamp import Stamp, next_stamp
+from gitruns.entities.stamp import Stamp
 from gitruns.errors import ConflictError, NotFoundError
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.manifest import packed, unpacked
 from gitruns.repo.runlog import now_ms
 from gitruns.repo.trees import carried_files
+from gitruns.repo.writer_id import stamp_edit
 
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
@@ -103,7 +104,7 @@ class Transaction:
         if self._artifacts:
             old = unpacked(self._repo.cache, old)
         time_ms = now_ms()
-        stamp = next_stamp(max(old.stamps.values(), default=None), time_ms, self._repo.writer)
+        stamp = stamp_edit(self._repo.folder, self._repo.writer, old.stamps, self._stamped_fields(), time_ms)
         new = self._applied(old, stamp)
         commit = store.write_run_commit(
             packed(self._repo.cache, new),
@@ -123,10 +124,7 @@ class Transaction:
         if "lifecycle" in self._fields:
             info = replace(info, lifecycle=Lifecycle(self._fields["lifecycle"]))
         artifacts = {artifact.path: artifact for artifact in (*old.artifacts, *self._artifacts)}
-        stamps = dict(old.stamps)
-        stamps |= {f"tags/{key}": stamp for key in self._tags}
-        stamps |= {f"run/{key}": stamp for key in self._fields}
-        stamps |= {f"artifacts/{artifact.path}": stamp for artifact in self._artifacts}
+        stamps = {**old.stamps, **dict.fromkeys(self._stamped_fields(), stamp)}
         return replace(
             old,
             info=info,
@@ -134,6 +132,10 @@ class Transaction:
             artifacts=tuple(artifacts[path] for path in sorted(artifacts)),
             stamps=read_only(stamps),
         )
+
+    def _stamped_fields(self) -> list[str]:
+        artifacts = [f"artifacts/{artifact.path}" for artifact in self._artifacts]
+        return [*(f"tags/{key}" for key in self._tags), *(f"run/{key}" for key in self._fields), *artifacts]
 
     def _subject(self) -> str:
         parts = []

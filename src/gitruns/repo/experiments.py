@@ -17,11 +17,11 @@ from gitruns.entities.ids import (
     experiment_id_candidate,
 )
 from gitruns.entities.run import Identity, Lifecycle
-from gitruns.entities.stamp import next_stamp
 from gitruns.errors import AlreadyExistsError, ConflictError, InvalidInputError, NotFoundError
 from gitruns.gitstore import GitStore
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.runlog import now_ms
+from gitruns.repo.writer_id import stamp_edit
 
 _ATTEMPTS = 20
 
@@ -31,6 +31,7 @@ class Experiments:
 
     def __init__(self, store: GitStore, writer: WriterId, identity: Callable[[], Identity]) -> None:
         self._store = store
+        self._folder = store.paths.common_dir / "gitruns"
         self._writer = writer
         self._identity = identity
         self._read: dict[ObjectId, Experiment] = {}
@@ -139,7 +140,7 @@ class Experiments:
         for _ in range(_ATTEMPTS):
             old = self.get(experiment_id)
             refuse_newer_format("experiment", old.name, old.format_version)
-            stamp = next_stamp(max(old.stamps.values(), default=None), now_ms(), self._writer)
+            stamp = stamp_edit(self._folder, self._writer, old.stamps, [field], now_ms())
             new = replace(
                 change(old),
                 last_update_time_ms=max(now_ms(), old.last_update_time_ms),

@@ -7,10 +7,13 @@ from dataclasses import fields, replace
 
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.environment import read_only
+from gitruns.entities.ids import WriterId
 from gitruns.entities.run import Run, RunInfo, RunStatus
-from gitruns.entities.stamp import Stamp
+from gitruns.entities.stamp import Stamp, next_stamp
 from gitruns.entities.values import fold_summaries
 from gitruns.journal import LiveRun
+
+_OUTCOME = ("status", "end_time_ms", "exit_code", "error", "writer")
 
 
 def final_info(live: LiveRun) -> RunInfo:
@@ -47,13 +50,18 @@ def shown_over(old: Run, live: LiveRun) -> Run:
     return replace(merged, metrics=read_only(metrics), live=live.alive)
 
 
-def laid_over(old: Run, live: LiveRun) -> Run:
-    """Lays what the journal says over an ended run; a field edited since, by a greater stamp, stays as it is."""
+def laid_over(old: Run, live: LiveRun, base: Run | None = None) -> Run:
+    """Lays what the journal says over an ended run; a field edited since, by a greater stamp, stays as it is.
+
+    `base` is the run that the journal began on top of, where that is not `old` itself: what it says is later than all
+    stamps there, whatever the clocks were.
+    """
+    later = _Later(old if live.base is not None and live.base == old.commit else base, live.opening.info.writer)
     stamps = dict(old.stamps)
     tags = dict(old.tags)
     for key, (time_ms, value) in live.tag_changes.items():
-        stamp = Stamp(time_ms, 0, live.opening.info.writer)
         field = f"tags/{key}"
+        stamp = later.stamp(field, time_ms)
         if tags.get(key) == value or (field in stamps and stamps[field] >= stamp):
             continue
         stamps[field] = stamp
@@ -61,12 +69,16 @@ def laid_over(old: Run, live: LiveRun) -> Run:
             tags.pop(key, None)
         else:
             tags[key] = value
-    info = _merged_info(old, live, stamps)
+    info = _merged_info(old, live, stamps, later)
     artifacts = {artifact.path: artifact for artifact in old.artifacts}
     for artifact in live.run.artifacts:
-        known = artifacts.get(artifact.path)
-        if known is None or known.digest != artifact.digest:
+        known, field = artifacts.get(artifact.path), f"artifacts/{artifact.path}"
+        if known is None and field not in stamps:
             artifacts[artifact.path] = artifact
+        elif known is None or known.digest != artifact.digest:  # without a stamp a merge could bring the old one back
+            stamp = later.stamp(field, live.last_time_ms)
+            if field not in stamps or stamps[field] < stamp:
+                artifacts[artifact.path], stamps[field] = artifact, stamp
     return replace(
         old,
         info=info,
@@ -79,11 +91,23 @@ def laid_over(old: Run, live: LiveRun) -> Run:
     )
 
 
-def _merged_info(old: Run, live: LiveRun, stamps: dict[str, Stamp]) -> RunInfo:
+class _Later:
+    """Gives the stamps of a journal's records: their own time, and after what stood in the run that it began on."""
+
+    def __init__(self, base: Run | None, writer: WriterId) -> None:
+        self.known = base is not None
+        self._stamps = base.stamps if base is not None else {}
+        self._writer = writer
+
+    def stamp(self, field: str, time_ms: int) -> Stamp:
+        return next_stamp(self._stamps.get(field), time_ms, self._writer)
+
+
+def _merged_info(old: Run, live: LiveRun, stamps: dict[str, Stamp], later: _Later) -> RunInfo:
     info = old.info
     stored = {field.name for field in fields(RunInfo)}
     for field, (time_ms, value) in live.field_changes.items():
-        stamp = Stamp(time_ms, 0, live.opening.info.writer)
+        stamp = later.stamp(f"run/{field}", time_ms)
         known = stamps.get(f"run/{field}")
         if field not in stored:
             continue
@@ -102,9 +126,25 @@ def _merged_info(old: Run, live: LiveRun, stamps: dict[str, Stamp]) -> RunInfo:
         dropped=max(info.dropped, final.dropped),
         writer=final.writer,
     )
-    for field in ("status", "writer"):  # who owns the log data and how it ended are one decision, made by this resume
-        if getattr(resumed, field) != getattr(info, field):
-            stamps[f"run/{field}"] = Stamp(live.last_time_ms, 0, final.writer)
+    return _stamped_outcome(info, resumed, live, stamps, later)
+
+
+def _stamped_outcome(
+    info: RunInfo, resumed: RunInfo, live: LiveRun, stamps: dict[str, Stamp], later: _Later
+) -> RunInfo:
+    """Returns how the run ended: who owns the log data and how it ended are one decision, made by this resume.
+
+    It is always stamped, also when the words stay the same: a merge must see that it is the later one.
+    """
+    if all(getattr(resumed, field) == getattr(info, field) for field in _OUTCOME):
+        return resumed
+    stamp = max(later.stamp(field, live.last_time_ms) for field in ("run/status", "run/writer"))
+    decided = max((stamps[field] for field in ("run/status", "run/writer") if field in stamps), default=None)
+    if decided is not None and decided >= stamp:
+        if later.known:  # somebody resumed it after this journal began, and ended it later
+            return replace(info, dropped=resumed.dropped)
+        stamp = next_stamp(decided, live.last_time_ms, resumed.writer)
+    stamps["run/status"] = stamps["run/writer"] = stamp
     return resumed
 
 

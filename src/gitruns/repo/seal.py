@@ -88,7 +88,7 @@ def _add(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool
     texts = {path: data for path, data in carried.items() if path.startswith("artifacts/")}
     if live.run.artifacts:
         old = unpacked(cache, old)
-    merged = laid_over(old, live)
+    merged = laid_over(old, live, _base(store, live, tip))
     fresh = [artifact for artifact in merged.artifacts if artifact not in old.artifacts]
     kept, more = keep_texts(cache, fresh, spent=sum(map(len, texts.values())))
     by_path = {artifact.path: artifact for artifact in (*merged.artifacts, *kept)}
@@ -111,6 +111,13 @@ def _add(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool
         subject=f"run {new.info.name}: {_added_word(live)}",
         files={**parts.files, **texts, **more},
     )
+
+
+def _base(store: GitStore, live: LiveRun, tip: ObjectId) -> Run | None:
+    """Returns the run that a journal began on top of, when that is not the tip itself and is known here."""
+    if live.base is None or live.base == tip or not store.backend.has_object(live.base):
+        return None
+    return store.read_run(live.base)
 
 
 def same_state(new: Run, old: Run) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from gitruns.entities.ids import WriterId, new_writer_id
+from gitruns.entities.stamp import FAR_AHEAD_MS, Stamp, edit_stamp
 
 _FILE = "writer"
 
@@ -25,6 +27,28 @@ def clone_writer_id(folder: Path) -> WriterId:
     if known is not None and known.get("place") == place:
         return WriterId(str(known["id"]))
     return _create(path, place)
+
+
+def stamp_edit(
+    folder: Path, writer: WriterId, stamps: Mapping[str, Stamp], fields: Collection[str], now_ms: int
+) -> Stamp:
+    """Returns the stamp of an edit of some fields of a state, by the clone whose private folder this is.
+
+    A clone that finds stamps of its own far ahead of its clock, which has been set back since, begins anew from the
+    clock with a new id: what it stamped then and what it stamps when that time comes must not be taken for one.
+    The state at hand shows that well enough, because only stamps of one field of one state are ever compared.
+    """
+    if any(stamp.writer == writer and stamp.time_ms > now_ms + FAR_AHEAD_MS for stamp in stamps.values()):
+        writer = _renewed(folder, writer)
+    return edit_stamp(stamps, fields, now_ms, writer)
+
+
+def _renewed(folder: Path, old: WriterId) -> WriterId:
+    """Returns the clone's new id; one that another call has made already, when `old` is not in force any more."""
+    known = _read(folder / _FILE)
+    if known is not None and known["id"] != old:
+        return clone_writer_id(folder)
+    return _create(folder / _FILE, _place(folder))
 
 
 def _place(folder: Path) -> str:
