@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -35,8 +35,10 @@ _MARKS_KEPT = 10_000
 class ArtifactCache:
     """Objects in a folder, made at the first put. Safe for any number of threads and processes."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, beyond: Callable[[Digest], ArtifactCache | None] | None = None) -> None:
+        """Keeps objects below `root`. `beyond` finds another cache of this machine that has what this one has not."""
         self.root = root
+        self._beyond = beyond
         self._verified: dict[Digest, FileMark] = {}
 
     def batch(self) -> Batch:
@@ -63,7 +65,7 @@ class ArtifactCache:
             return batch.put_stream(chunks)
 
     def has(self, digest: Digest) -> bool:
-        """Returns whether the object is there; its bytes are not looked at."""
+        """Returns whether the object is in this very cache; its bytes are not looked at."""
         return object_path(self.root, digest).is_file()
 
     def path_of(self, digest: Digest) -> Path:
@@ -140,6 +142,10 @@ class ArtifactCache:
             try:
                 source = stack.enter_context(open_regular(path))
             except NotFoundError as error:
+                other = self._beyond(digest) if self._beyond is not None else None
+                if other is not None:
+                    yield stack.enter_context(other._opened(digest))
+                    return
                 raise NotFoundError(
                     f"cannot find artifact '{digest}': its bytes are not in '{shown(self.root)}'",
                     kind="artifact-missing",

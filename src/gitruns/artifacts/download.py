@@ -54,6 +54,7 @@ class Downloader:
         self._catalog = catalog
         self._target = target
         self._meter = meter
+        self._wrong: dict[Digest, str] = {}
         self.result = Downloaded()
 
     def run(self, digests: Iterable[Digest], jobs: int) -> Downloaded:
@@ -73,7 +74,11 @@ class Downloader:
 
     def _alone(self, pool: ThreadPoolExecutor, digests: list[Digest], jobs: int) -> None:
         sizes = dict(_ahead(pool, self._size_of, digests, 4 * jobs))
-        self.result.missing |= {digest for digest, size in sizes.items() if size is None}
+        for digest in (digest for digest, size in sizes.items() if size is None):
+            if digest in self._wrong:
+                self._note(digest, corrupt(digest, self._wrong[digest], self._bucket.shown))
+            else:
+                self.result.missing.add(digest)
         there = {digest: size for digest, size in sizes.items() if size is not None}
         for chosen in _batches({digest: size for digest, size in there.items() if size <= RANGE_BYTES}):
             self._keep_short(pool, chosen, jobs)
@@ -181,7 +186,8 @@ class Downloader:
             self._meter.moved(len(data))
             for digest, place in wanted:
                 piece = data[place.offset - start : place.offset - start + place.size_bytes]
-                if hashlib.sha256(piece).hexdigest() == digest:
+                self._wrong[digest] = hashlib.sha256(piece).hexdigest()
+                if self._wrong[digest] == digest:
                     good[digest] = piece
         return list(good.items())
 

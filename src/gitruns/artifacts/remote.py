@@ -12,6 +12,7 @@ import heapq
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,6 +127,37 @@ class RemoteStore:
                 result.fetched |= again.fetched
                 result.problems |= again.problems
         return result
+
+    def sizes(self, digests: Iterable[Digest]) -> dict[Digest, int]:
+        """Returns the sizes of those objects that are there."""
+        self.catalog.refresh()
+        found: dict[Digest, int] = {}
+        alone = []
+        for digest in digests:
+            place = self.catalog.find(digest)
+            if place is not None:
+                found[digest] = place.size_bytes
+            else:
+                alone.append(digest)
+        with ThreadPoolExecutor(self.bucket.jobs) as pool:
+            for digest, entry in zip(alone, pool.map(self.bucket.stat, map(object_key, alone)), strict=True):
+                if entry is not None:
+                    found[digest] = entry.size_bytes
+        return found
+
+    def all_sizes(self) -> dict[Digest, int]:
+        """Returns the size of every object."""
+        self.catalog.refresh()
+        found = {one.digest: one.size_bytes for pack in self.catalog.packs().values() for one in pack.objects}
+        for entry in self.bucket.entries("o/"):
+            digest = entry.key[2:].replace("/", "")
+            if is_digest(digest):
+                found[Digest(digest)] = entry.size_bytes
+        return found
+
+    def take_for_broken(self, digests: Iterable[Digest]) -> None:
+        """Has the next upload write these objects though they seem to be there."""
+        self._broken.update(digests)
 
     def collector(self, repository: str, writer: str) -> Collector:
         """Returns what collects garbage here."""

@@ -50,7 +50,7 @@ def root_key(repository: str, writer: str) -> str:
 
 def encode_root(named: Named) -> bytes:
     """Returns the text of a root."""
-    lines = sorted(named.get(None, ()))
+    lines: list[str] = sorted(named.get(None, ()))
     for run_id in sorted(run_id for run_id in named if run_id is not None):
         lines += [f"run {run_id}", *sorted(named[run_id])]
     return encode_text(HEADER, lines)

@@ -44,3 +44,8 @@ def share_file(fd: int, mode: int | None) -> None:
     """Lets all read a finished file who may read the shared folder."""
     if mode is not None:
         os.fchmod(fd, mode & 0o444)
+
+
+def can_write(root: Path) -> bool:
+    """Returns whether this process may put something into a cache at `root`."""
+    return all(os.access(folder, os.W_OK | os.X_OK) for folder in (root, root / "o", root / "tmp") if folder.exists())

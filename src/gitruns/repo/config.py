@@ -27,7 +27,9 @@ class Config:
     `snapshot` says what a dirty tree's snapshot holds: `all`, `tracked` files only, or `off`. `snapshot_paths`
     limits it to some folders of a monorepo. `redact` names facts that are not recorded. `experiment` is the
     experiment that runs go to when nothing else is said. `archive` says whether many finished runs are archived
-    by themselves: `auto` or `off`. `queries` are saved queries by name: `git runs list @NAME`.
+    by themselves: `auto` or `off`. `queries` are saved queries by name: `git runs list @NAME`. `store` is the address
+    of the store as the committed file names it, `repository` the id under which clones keep their objects there; the
+    store in force is `Stores.setting`.
     """
 
     snapshot: str = "all"
@@ -36,6 +38,8 @@ class Config:
     experiment: str | None = None
     archive: str = "auto"
     queries: Mapping[str, str] = field(default_factory=dict)
+    store: str | None = None
+    repository: str | None = None
 
 
 def read_settings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gitruns.artifacts import ArtifactCache, safe_join
@@ -38,16 +38,24 @@ def list_folder(artifacts: Iterable[Artifact], path: str) -> list[FileInfo]:
     return [found[child] for child in sorted(found)]
 
 
-def copy_out(cache: ArtifactCache, artifacts: Iterable[Artifact], path: str, target: Path) -> Path:
+def copy_out(
+    cache: ArtifactCache,
+    artifacts: Iterable[Artifact],
+    path: str,
+    target: Path,
+    bring: Callable[[Sequence[Artifact]], None],
+) -> Path:
     """Copies the named artifact, or all in the named folder, below `target`, each hashed before it gets its name.
 
-    Raises `NotFoundError` when the run has nothing of that name.
+    `bring` is called first with what is going to be copied, so that all of it is fetched at once. Raises
+    `NotFoundError` when the run has nothing of that name.
     """
     everything = list(artifacts)
     single = find_artifact(everything, path)
     chosen = [single] if single is not None else below(everything, path)
     if not chosen and path.strip("/"):
         raise NotFoundError(f"the run has no artifact '{path}'", kind="artifact-not-found", path=path)
+    bring(chosen)
     target.mkdir(parents=True, exist_ok=True)
     for artifact in chosen:
         place = safe_join(target, artifact.path)

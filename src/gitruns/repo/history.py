@@ -49,9 +49,15 @@ def _tree_lines(repo: Repo, tip: ObjectId, path: str) -> Iterator[str]:
 
 def _stored_lines(repo: Repo, part: Part) -> Iterator[str]:
     stored = part.stored_as
-    if stored is None or not repo.cache.has(stored.digest):
+    assert stored is not None  # noqa: S101  who calls us has looked
+    try:
+        opened = repo.cache.open(stored.digest)
+    except NotFoundError as error:
         raise NotFoundError(
-            f"the points of part '{part.digest[:12]}' are not on this machine", kind="points-not-here", part=part.digest
-        )
-    with repo.cache.open(stored.digest) as file, gzip.open(file) as packed:
+            f"the points of part '{part.digest[:12]}' are not on this machine",
+            kind="points-not-here",
+            hint=repo.stores.where_else(),
+            part=part.digest,
+        ) from error
+    with opened as file, gzip.open(file) as packed:
         yield from io.TextIOWrapper(packed, encoding="utf-8", newline="\n")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from gitruns.artifacts import ArtifactCache
+from gitruns.artifacts import ArtifactCache, OnProgress
 from gitruns.entities.artifact import Artifact, FileInfo
 from gitruns.entities.environment import Environment
 from gitruns.entities.experiment import Experiment
@@ -201,14 +201,24 @@ class LogPlace(ABC):
 
     def open_artifact(self, run_id: RunId, path: str) -> BinaryIO:
         """Opens an artifact for reading; raises `NotFoundError` when the run has none of that path."""
-        artifact = find_artifact(self.artifacts_of(self.get_run(run_id)), path)
+        run = self.get_run(run_id)
+        artifact = find_artifact(self.artifacts_of(run), path)
         if artifact is None:
             raise NotFoundError(f"run '{run_id[:8]}' has no artifact '{path}'", kind="artifact-not-found", path=path)
+        self.bring(run, [artifact])
         return self.cache.open(artifact.digest)
 
-    def download_artifacts(self, run_id: RunId, path: str, target: Path) -> Path:
+    def download_artifacts(self, run_id: RunId, path: str, target: Path, *, progress: OnProgress | None = None) -> Path:
         """Copies the artifact, or all below the folder, that `path` names into `target`; returns where it is."""
-        return copy_out(self.cache, self.artifacts_of(self.get_run(run_id)), path, target)
+        run = self.get_run(run_id)
+        return copy_out(
+            self.cache, self.artifacts_of(run), path, target, lambda chosen: self.bring(run, chosen, progress)
+        )
+
+    def bring(  # noqa: B027  where there is no store there is nothing to do
+        self, run: Run, artifacts: Collection[Artifact], progress: OnProgress | None = None
+    ) -> None:
+        """Brings the bytes of artifacts to this machine, as far as they can be had; here they are, or are not."""
 
 
 def run_not_found(text: str) -> NotFoundError:

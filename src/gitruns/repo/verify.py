@@ -65,9 +65,12 @@ def _artifact_problems(repo: Repo, run_id: RunId, run: Run) -> Iterator[Problem]
     except (GitRunsError, OSError) as error:
         yield Problem(run_id=run_id, place="artifacts.yaml", message=str(error))
         return
+    everything = {artifact for artifact in (*artifacts, *stored) if not artifact.in_git}
+    absent = repo.stores.absent(artifact.digest for artifact in everything)
     for artifact in (*artifacts, *stored):
         if not repo.cache.has(artifact.digest):
-            yield Problem(run_id=run_id, place=artifact.path, message="its bytes are not on this machine")
+            if artifact.digest in absent:
+                yield Problem(run_id=run_id, place=artifact.path, message="its bytes are not on this machine")
             continue
         try:
             repo.cache.verify(artifact.digest)

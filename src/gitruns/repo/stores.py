@@ -1,0 +1,343 @@
+"""Where a clone's artifacts are besides its own cache: a lab's shared cache, and the store that a team shares.
+
+Reads fall through: cache, shared cache, store. Uploads come from `sync`. What could not be uploaded is **pending**: it
+is remembered here, goes with the next upload, and its number is said until then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitruns.artifacts import ArtifactCache
+from gitruns.artifacts.remote import RemoteStore, RootedAs, deadline_in
+from gitruns.artifacts.remote_gc import StoreGarbage
+from gitruns.artifacts.sharing import can_write
+from gitruns.artifacts.store_check import StoreCheck, StoreUsage, check_store, store_usage
+from gitruns.artifacts.store_url import StoreUrl
+from gitruns.artifacts.store_verify import StoreVerification, verify_store
+from gitruns.artifacts.transfer import OnProgress
+from gitruns.artifacts.upload import Uploaded
+from gitruns.entities.artifact import Artifact
+from gitruns.entities.ids import Digest, RunId, is_digest
+from gitruns.entities.run import Run
+from gitruns.errors import GitRunsError, NotFoundError
+from gitruns.repo.needed import Needed
+from gitruns.repo.store_setting import StoreSetting, confirm_store, find_store, repository_id
+
+if TYPE_CHECKING:
+    from gitruns.repo.repo import Repo
+
+PENDING_FILE = "pending-artifacts"
+NO_STORE_HINT = "git runs store set URL"
+CONFIRM_HINT = "git runs store check"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadReport:
+    """What came of an upload; each object is in exactly one of the four sets.
+
+    `uploaded` and `present` are in the store now. `missing` are neither there nor here. `pending` are only here; with
+    `advice`, the one line to type. `bytes` were sent, `pending_bytes` wait. `problems` are what the store said.
+    """
+
+    uploaded: frozenset[Digest] = frozenset()
+    present: frozenset[Digest] = frozenset()
+    missing: frozenset[Digest] = frozenset()
+    pending: frozenset[Digest] = frozenset()
+    bytes: int = 0
+    pending_bytes: int = 0
+    advice: str = ""
+    problems: tuple[GitRunsError, ...] = ()
+
+
+class Stores:
+    """The stores of one repository. Nothing is asked of a network before it is needed."""
+
+    def __init__(self, repo: Repo, environ: Mapping[str, str]) -> None:
+        self._repo = repo
+        self._environ = environ
+        self._opened: dict[str, RemoteStore] = {}
+
+    # Which
+
+    @property
+    def setting(self) -> StoreSetting | None:
+        """The store in force, None where none is named."""
+        return find_store(self._repo.store, self._repo.config, self._environ, self._repo.folder)
+
+    def open(self, *, confirm: Callable[[str], bool] | None = None) -> RemoteStore | None:
+        """Returns the store, None where there is none or it may not be used.
+
+        One that only a committed file names is used when it was confirmed in this clone; else `confirm` is asked with
+        its address, and without it the store is not used.
+        """
+        setting = self.setting
+        if setting is None:
+            return None
+        if not setting.confirmed:
+            if confirm is None or not confirm(setting.url.shown):
+                return None
+            self.confirm(setting.url)
+        return self.at(setting.url)
+
+    def at(self, url: StoreUrl) -> RemoteStore:
+        """Returns the store at an address."""
+        name = hashlib.sha256(url.text.encode()).hexdigest()[:16]
+        if name not in self._opened:
+            self._opened[name] = RemoteStore(url, state=self._repo.folder / "stores" / name)
+        return self._opened[name]
+
+    def confirm(self, url: StoreUrl) -> None:
+        """Records that a store may be used in this clone."""
+        confirm_store(self._repo.folder, url)
+
+    @cached_property
+    def shared_cache(self) -> ArtifactCache | None:
+        """The cache that several clones share (`GITRUNS_CACHE`, `runs.cache`), None where none is set."""
+        named = self._environ.get("GITRUNS_CACHE") or self._repo.store.config("runs.cache")
+        if not named:
+            return None
+        base = self._repo.store.paths.work_tree or self._repo.store.paths.common_dir
+        return ArtifactCache(base / Path(named).expanduser())
+
+    @cached_property
+    def repository_id(self) -> str:
+        """In whose name this clone roots what it uploads."""
+        return repository_id(self._repo.config, self._repo.folder)
+
+    # Reading
+
+    def beyond(self, digest: Digest) -> ArtifactCache | None:
+        """Returns a cache of this machine that has an object which the clone's own has not, fetching it if need be."""
+        shared = self.shared_cache
+        if shared is not None and shared.has(digest):
+            return shared
+        store = self.open()
+        if store is None:
+            return None
+        target = self._download_cache()
+        result = store.download([digest], target)
+        if digest in result.problems:
+            raise result.problems[digest]
+        return target if digest in result.fetched else None
+
+    def bring(self, run: Run, artifacts: Collection[Artifact], progress: OnProgress | None = None) -> None:
+        """Brings the bytes of artifacts to this machine, as far as they can be had: from the tree, or all at once."""
+        cache, shared = self._repo.cache, self.shared_cache
+        absent = {
+            one.digest: one
+            for one in artifacts
+            if not cache.has(one.digest) and (shared is None or not shared.has(one.digest))
+        }
+        for one in list(absent.values()):
+            if one.in_git and run.commit is not None:
+                data = self._repo.store.read_file(run.commit, f"artifacts/{one.path}")
+                if data is not None and cache.put_bytes(data)[0] == one.digest:
+                    del absent[one.digest]
+        store = self.open() if absent else None
+        if store is not None:
+            sizes = {digest: one.size_bytes for digest, one in absent.items()}
+            result = store.download(absent, self._download_cache(), sizes=sizes, progress=progress)
+            for error in result.problems.values():
+                raise error
+
+    def where_else(self) -> str:
+        """Returns the hint for bytes that are not on this machine: what to type to have them."""
+        try:
+            setting = self.setting
+        except GitRunsError as error:
+            return str(error)
+        if setting is None:
+            return f"no store is set: {NO_STORE_HINT}"
+        if not setting.confirmed:
+            return f"the store '{setting.url.shown}' is not confirmed in this clone: {CONFIRM_HINT}"
+        return f"the store '{setting.url.shown}' does not have them: git runs push, where they were logged"
+
+    def _download_cache(self) -> ArtifactCache:
+        shared = self.shared_cache
+        return shared if shared is not None and can_write(shared.root) else self._repo.cache
+
+    def absent(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Returns those that neither this machine nor the store has."""
+        shared = self.shared_cache
+        rest = {
+            digest
+            for digest in digests
+            if not self._repo.cache.has(digest) and (shared is None or not shared.has(digest))
+        }
+        store = self.open() if rest else None
+        return rest if store is None else rest.difference(store.sizes(rest))
+
+    # Writing
+
+    def upload(
+        self,
+        needed: Mapping[Digest, int],
+        *,
+        progress: OnProgress | None = None,
+        jobs: int | None = None,
+        deadline_s: float | None = None,
+        confirm: Callable[[str], bool] | None = None,
+    ) -> UploadReport:
+        """Uploads what is needed and what has been pending since earlier; never raises for a fault of the store."""
+        before = self.pending()
+        objects = {**before, **needed}
+        if not objects:
+            return UploadReport()
+        store = self.open(confirm=confirm)
+        if store is None:
+            result, sent = self._nothing_uploaded(objects), 0
+        else:
+            result, sent = self._upload(store, objects, needed, progress, jobs, deadline_s)
+        self._remember({digest: objects[digest] for digest in result.pending}, before)
+        return UploadReport(
+            uploaded=frozenset(result.uploaded),
+            present=frozenset(result.present),
+            missing=frozenset(result.missing),
+            pending=frozenset(result.pending),
+            bytes=sent,
+            pending_bytes=sum(objects[digest] for digest in result.pending),
+            advice=self._advice(result, store),
+            problems=tuple(result.problems),
+        )
+
+    def pending(self) -> dict[Digest, int]:
+        """Returns what was to be uploaded and could not be: digest → size."""
+        found: dict[Digest, int] = {}
+        with suppress(OSError, ValueError):
+            for line in (self._repo.folder / PENDING_FILE).read_text(encoding="ascii").splitlines():
+                digest, _, size = line.partition(" ")
+                if is_digest(digest) and size.isdigit():
+                    found[Digest(digest)] = int(size)
+        return found
+
+    def _upload(
+        self,
+        store: RemoteStore,
+        objects: Mapping[Digest, int],
+        needed: Mapping[Digest, int],
+        progress: OnProgress | None,
+        jobs: int | None,
+        deadline_s: float | None,
+    ) -> tuple[Uploaded, int]:
+        named: dict[RunId | None, Collection[Digest]] = {}
+        if isinstance(needed, Needed):
+            named.update(needed.by_run.items())
+        rest = set(objects).difference(*named.values())
+        if rest:
+            named[None] = rest
+        rooted = RootedAs(repository=self.repository_id, writer=self._repo.writer, named=named)
+        cache, shared = self._repo.cache, self.shared_cache
+        lent = {
+            digest: size
+            for digest, size in objects.items()
+            if shared is not None and not cache.has(digest) and shared.has(digest)
+        }
+        own = {digest: size for digest, size in objects.items() if digest not in lent}
+        deadline = deadline_in(deadline_s)
+        result, sent = store.upload(own, cache, rooted=rooted, progress=progress, jobs=jobs, deadline=deadline)
+        if lent and shared is not None:
+            more, also = store.upload(lent, shared, rooted=rooted, progress=progress, jobs=jobs, deadline=deadline)
+            sent += also
+            for mine, others in (
+                (result.uploaded, more.uploaded),
+                (result.present, more.present),
+                (result.missing, more.missing),
+                (result.pending, more.pending),
+            ):
+                mine |= others
+            result.problems += more.problems
+        return result, sent
+
+    def _nothing_uploaded(self, objects: Mapping[Digest, int]) -> Uploaded:
+        shared = self.shared_cache
+        here = {
+            digest for digest in objects if self._repo.cache.has(digest) or (shared is not None and shared.has(digest))
+        }
+        return Uploaded(pending=here, missing=set(objects) - here)
+
+    def _advice(self, result: Uploaded, store: RemoteStore | None) -> str:
+        if not result.pending:
+            return ""
+        if store is None:
+            return NO_STORE_HINT if self.setting is None else CONFIRM_HINT
+        return "git runs push" if not result.problems else CONFIRM_HINT
+
+    def _remember(self, pending: Mapping[Digest, int], before: Mapping[Digest, int]) -> None:
+        if dict(pending) == dict(before):
+            return
+        path = self._repo.folder / PENDING_FILE
+        temporary = path.with_name(f".{PENDING_FILE}.{secrets.token_hex(4)}")
+        with suppress(OSError):
+            temporary.write_text("".join(f"{digest} {pending[digest]}\n" for digest in sorted(pending)))
+            temporary.replace(path)
+
+    # The store itself
+
+    def required(self, *, confirm: Callable[[str], bool] | None = None) -> RemoteStore:
+        """Returns the store; raises `NotFoundError`, kinds `no-store` and `store-not-confirmed`."""
+        store = self.open(confirm=confirm)
+        if store is not None:
+            return store
+        setting = self.setting
+        if setting is None:
+            raise NotFoundError("this repository has no store", kind="no-store", hint=NO_STORE_HINT)
+        raise NotFoundError(
+            f"the store '{setting.url.shown}' that {setting.named_by} names is not confirmed in this clone",
+            kind="store-not-confirmed",
+            hint=f"{CONFIRM_HINT} --yes",
+        )
+
+    def check(self, store: RemoteStore) -> StoreCheck:
+        """Writes, reads, lists and removes a small object and says how long each took."""
+        return check_store(store.bucket)
+
+    def usage(self, store: RemoteStore) -> StoreUsage:
+        """Returns how much lies in the store."""
+        return store_usage(store.bucket, store.catalog)
+
+    def verify(
+        self,
+        store: RemoteStore,
+        *,
+        sample: int | None,
+        repair: bool,
+        progress: OnProgress | None = None,
+    ) -> StoreVerification:
+        """Reads objects of the store again, all or some by chance, and hashes them."""
+        return verify_store(store, self._repo.cache if repair else None, sample=sample, progress=progress)
+
+    def collect_store_garbage(
+        self,
+        *,
+        dry_run: bool = True,
+        purged: Collection[RunId] = (),
+        wait_days: float | None = None,
+        confirm: Callable[[str], bool] | None = None,
+    ) -> StoreGarbage | None:
+        """Collects what no root in the store names; None where there is no store to use.
+
+        `purged` are runs of this repository that are gone for good, as known after a fetch: its roots cease to name
+        what they had. Deleted is what was marked `wait_days` ago (14, or `runs.storeGraceDays`) and is dead still.
+        """
+        store = self.open(confirm=confirm)
+        if store is None:
+            return None
+        configured = self._repo.store.config("runs.storeGraceDays")
+        days = wait_days if wait_days is not None else _days(configured)
+        collector = store.collector(self.repository_id, self._repo.writer)
+        return collector.run(purged, dry_run=dry_run, wait_s=days * 86400)
+
+
+def _days(text: str | None) -> float:
+    try:
+        return max(float(text), 0.0) if text else 14.0
+    except ValueError:
+        return 14.0
