@@ -182,19 +182,22 @@ def start_run(
     tags: Mapping[str, Any] | None = None,
     description: str | None = None,
     log_system_metrics: bool = False,
+    live: float | bool | None = None,
 ) -> ActiveRun:
     """Starts a run, or opens run `run_id` again, and makes it current; use it as a context manager or `end_run`.
 
     `nested` makes it a child of the current run; without it a current run raises `InvalidInputError` (in a notebook
     the run left open is ended with a note). `log_system_metrics` samples processor, memory, disk, network and GPU in
-    the background. Raises `NotFoundError` outside a repository, with the ways out.
+    the background. `live` lets others watch the run: a process beside it pushes how it stands to the remote, every
+    half minute for True, else every so many seconds; None does as `GITRUNS_LIVE` says. Raises `NotFoundError` outside
+    a repository, with the ways out.
     """
     global _last_run
     own = _active.own()
     if own is not None and not nested:
         _make_room(own)
     parent = parent_run_id or (own.run_id if own is not None and nested else None)
-    session, log = _open(run_id, experiment_id, run_name, parent, tags, description)
+    session, log = _open(run_id, experiment_id, run_name, parent, tags, description, live)
     _ends.install()
     _active.push(log)
     _last_run = log
@@ -210,6 +213,7 @@ def _open(
     parent: str | None,
     tags: Mapping[str, Any] | None,
     description: str | None,
+    live: float | bool | None = None,
 ) -> tuple[Session, RunLog]:
     lenient = settings_from(os.environ).lenient
     try:
@@ -228,6 +232,7 @@ def _open(
             parent_run_id=parent,
             tags=tags,
             description=description,
+            live=live,
         )
     except GitRunsError as error:
         if not lenient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from gitruns.entities import names
 from gitruns.entities.ids import ObjectId, RunId, is_object_id, is_run_id, new_run_id
 from gitruns.entities.run import NOTE_TAG, Identity, RunInfo
 from gitruns.entities.source import Source
-from gitruns.errors import InvalidInputError
+from gitruns.errors import GitRunsWarning, InvalidInputError
 from gitruns.repo import JournalFolder, Repo, RunLog, now_ms, open_journal_folder
 from gitruns.tracking.settings import Settings, settings_from
 
@@ -75,11 +76,15 @@ class Session:
         description: str | None = None,
         start_time_ms: int | None = None,
         command: Sequence[str] | None = None,
+        live: float | bool | str | None = None,
     ) -> RunLog:
         """Begins a run: its source is captured, its journal opened.
 
         `command` is the command line to record instead of this process's own, for one that runs on behalf of it.
+        `live` is how often, in seconds, others see on the remote how it stands (True: every half minute; None: as
+        `GITRUNS_LIVE` says).
         """
+        every_s = self._checkpoint_interval(live)
         first_tags = _first_tags({**describe_job(self._environ), **(tags or {})}, description)
         name, parent = _reserved(first_tags, run_name, parent_run_id)
         place = self.place
@@ -113,7 +118,26 @@ class Session:
         )
         if repo is None and self.settings.source is None:
             _keep_script(log)
+        if every_s is not None:
+            self._start_checkpoints(repo, log.run_id, every_s)
         return log
+
+    def _checkpoint_interval(self, live: float | bool | str | None) -> float | None:
+        wanted = self.settings.live if live is None else str(live)
+        if wanted is None:
+            return None
+        from gitruns.sync.checkpoints import interval_of
+
+        return interval_of(wanted)
+
+    def _start_checkpoints(self, repo: Repo | None, run_id: RunId, every_s: float) -> None:
+        from gitruns.sync.checkpoints import start_checkpoints
+
+        if repo is None:
+            text = "gitruns: no checkpoints of this run are pushed: this node only keeps journals"
+            warnings.warn(text, GitRunsWarning, stacklevel=4)
+            return
+        start_checkpoints(repo, run_id, every_s, self._environ)
 
     def resume(self, run_id: str, *, set_running: bool = True) -> RunLog:
         """Opens a run again, live or ended; `set_running` says it is running again, as `start_run(run_id=…)` does."""

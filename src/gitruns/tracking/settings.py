@@ -15,7 +15,8 @@ class Settings:
 
     `repo` is where runs are kept when that is not the repository around the working directory. `journal` is a folder
     to log into without git. `source` is the commit that runs, where it cannot be found out. `lenient` turns the
-    caller's mistakes into warnings. `experiment` and `run_id` say what the next run belongs to, or is.
+    caller's mistakes into warnings. `experiment` and `run_id` say what the next run belongs to, or is. `live` is how
+    often checkpoints of a running run are pushed, as it was written.
     """
 
     repo: Path | None = None
@@ -24,6 +25,7 @@ class Settings:
     lenient: bool = False
     experiment: str | None = None
     run_id: str | None = None
+    live: str | None = None
 
 
 def settings_from(environ: Mapping[str, str]) -> Settings:
@@ -38,6 +40,7 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         lenient=on_error == "warn",
         experiment=environ.get("GITRUNS_EXPERIMENT") or None,
         run_id=environ.get("GITRUNS_RUN_ID") or None,
+        live=environ.get("GITRUNS_LIVE") or None,
     )
 
 

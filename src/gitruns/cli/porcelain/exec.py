@@ -14,7 +14,7 @@ import click
 
 from gitruns.cli.app import App, pass_app
 from gitruns.cli.arguments import EXPERIMENT, PAIR
-from gitruns.cli.commands import WRITING, command
+from gitruns.cli.commands import WRITING, RunsCommand, command
 from gitruns.cli.exitcodes import NO_COMMAND, NOT_EXECUTABLE
 from gitruns.cli.times import duration
 from gitruns.errors import AccessDeniedError, GitRunsError, InvalidInputError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # click made it generic after 8.1
 else:
     SizeBase = click.ParamType
 
+LIVE_OPTION = "--live"
 CONSOLE_ARTIFACT = "console.log"
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _ENDED_BY_OTHERS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGXCPU")
@@ -49,6 +50,24 @@ class SizeType(SizeBase):
         return int(match[1]) * _UNITS[match[2]]
 
 
+class ExecCommand(RunsCommand):
+    """The command, whose `--live` may stand with `=SECONDS` or alone, as git's options may."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Says the default after a bare `--live`: click would take the next word for its value."""
+        return super().parse_args(ctx, self._with_default(list(args)))
+
+    def _with_default(self, args: list[str]) -> list[str]:
+        options = [param for param in self.params if isinstance(param, click.Option) and not param.is_flag]
+        valued = {name for option in options for name in option.opts} - {LIVE_OPTION}
+        place = 0
+        while place < len(args) and args[place].startswith("-") and args[place] != "--":
+            if args[place] == LIVE_OPTION:
+                args[place] = f"{LIVE_OPTION}=on"
+            place += 2 if args[place] in valued else 1
+        return args
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """What the end of a command makes of its run. `exit_code` is as a shell gives it."""
@@ -60,12 +79,14 @@ class Ending:
 
 @command(
     "exec",
+    cls=ExecCommand,
     exits=(*WRITING, NOT_EXECUTABLE, NO_COMMAND),
     examples=[
         "git runs exec -- python train.py",
         "git runs exec -P lr=0.1 -P model=cnn -- python train.py --lr 0.1",
         "git runs exec -e digits --name baseline -t why=first -- ./train.sh",
         "git runs exec --max-output 1M --quiet -- sh train.sh",
+        "git runs exec --live=60 -- python train.py",
     ],
     context_settings={"allow_interspersed_args": False},
 )
@@ -75,6 +96,7 @@ class Ending:
 @click.option("--name", help="The run's name; one is made up where none is given.")
 @click.option("-m", "--message", "note", metavar="TEXT", help="The run's note.")
 @click.option("--max-output", type=SizeType(), default="8M", show_default=True, help="Keep so much console output.")
+@click.option(LIVE_OPTION, metavar="[=SECONDS]", help="Let others watch: push how it stands every SECONDS (30).")
 @click.option("-q", "--quiet", is_flag=True, help="Do not say which run it was.")
 @click.argument("words", metavar="[--] COMMAND [ARG]...", nargs=-1, required=True, type=click.UNPROCESSED)
 @pass_app
@@ -86,6 +108,7 @@ def exec_command(
     name: str | None,
     note: str | None,
     max_output: int,
+    live: str | None,
     quiet: bool,
     words: Sequence[str],
 ) -> int:
@@ -95,10 +118,11 @@ def exec_command(
     shell: 127 no such command, 126 not executable, 128 and more for a signal) and decides the run's status. What it
     prints is kept as the artifact console.log: all of it up to --max-output, else its beginning and end; 0 keeps none.
     A command that logs with gitruns itself logs into this run (GITRUNS_RUN_ID). Params that read as a number or as
-    true or false are kept as such.
+    true or false are kept as such. With --live a process beside it pushes checkpoints to the remote, until the end:
+    others see them with `git runs watch --remote`.
     """
     _check_command(words[0], app.environ)
-    log = _start(app, words, _typed(params), tags, experiment, name, note)
+    log = _start(app, words, _typed(params), tags, experiment, name, note, live)
     if log is None:
         return _run(words, app.environ, max_output)[0].exit_code
     ending, console = _run(words, {**app.environ, "GITRUNS_RUN_ID": log.run_id}, max_output)
@@ -131,6 +155,7 @@ def _start(
     experiment: str | None,
     name: str | None,
     note: str | None,
+    live: str | None,
 ) -> RunLog | None:
     """Starts the run; with GITRUNS_ON_ERROR=warn the command runs even where that is not possible."""
     from gitruns.entities import names
@@ -144,6 +169,7 @@ def _start(
             description=note,
             parent_run_id=app.environ.get("GITRUNS_RUN_ID") or None,
             command=words,
+            live=live,
         )
         log.log_params(checked)
     except GitRunsError as error:
