@@ -7,6 +7,7 @@ is ever forced but under a lease, and each command line stays short, however man
 
 from __future__ import annotations
 
+import re
 import subprocess
 import tempfile
 import threading
@@ -21,8 +22,8 @@ from gitruns.errors import RemoteError
 from gitruns.gitstore.program import GitProgram
 from gitruns.gitstore.transport_errors import remote_failed, without_credentials
 
-Progress = Callable[[str], None]
-"""Called with each line of git's own progress: `Receiving objects:  42% (420/1000)`."""
+Progress = Callable[[str, int, "int | None"], None]
+"""Called with what git is at (`receiving objects`), how many are done, and of how many, where that is known."""
 
 ReadConfig = Callable[[str], "str | None"]
 
@@ -281,6 +282,12 @@ def _read_porcelain(out: str, answer: Answer, asked: Collection[str]) -> bool:
     return told
 
 
+_PROGRESS = re.compile(
+    r"(?:remote: )?([A-Z][a-z]+(?: [a-z]+){0,3}): +(?:[0-9]+% \(([0-9]+)/([0-9]+)\)|([0-9]+)(?:, done\.?)?$)"
+)
+_TOTALS = re.compile(r"(?:remote: )?Total [0-9]+ |(?:remote: )?Delta compression using|POST git-|To |From ")
+
+
 class _Listener:
     """Reads what git says while it works: progress is passed on, the rest is kept for an error message."""
 
@@ -314,9 +321,11 @@ class _Listener:
     def _take(self, line: str) -> None:
         if not line:
             return
-        if ("%" in line and "(" in line) or line.endswith(", done."):
+        match = _PROGRESS.match(line)
+        if match is not None:
             if self._progress is not None:
-                self._progress(line.removeprefix("remote: "))
+                done, total = match[2] or match[4], match[3]
+                self._progress(match[1].lower(), int(done), int(total) if total else None)
             return
-        if len(self._lines) < self._KEPT:
+        if len(self._lines) < self._KEPT and not _TOTALS.match(line):
             self._lines.append(line)
