@@ -50,8 +50,12 @@ def test_long_work_shows_where_it_is_and_leaves_no_trace() -> None:
         bar(done, 10_000)
         clock.now += 1
     assert screen.line() == "████░░░░░░░░░░░░░░░░  indexing 2,000 of 10,000 runs   20%  1,000/s  8.0s left"
-    bar.close()
+    bar(10_000, 10_000)
     assert screen.line() == ""
+    written = screen.getvalue()
+    bar(1, 10_000)
+    bar.close()
+    assert screen.getvalue() == written, "other work begins, and is soon done"
 
 
 def test_bytes_are_shown_as_sizes_with_a_note() -> None:
@@ -65,7 +69,7 @@ def test_bytes_are_shown_as_sizes_with_a_note() -> None:
 @pytest.mark.parametrize("width", [12, 20, 30, 40, 60, 80, 200])
 def test_the_line_fits(width: int) -> None:
     bar, clock, screen = _bar(width=width)
-    for done in (0, 50, 99_999, 100_000):
+    for done in (0, 50, 99_998, 99_999):
         bar(done, 100_000, "a \033[31mhostile\nnote 日本")
         clock.now += 1
         assert columns_of(screen.line()) < width
@@ -84,7 +88,7 @@ def test_it_is_drawn_ten_times_a_second_at_most() -> None:
     bar, clock, screen = _bar()
     clock.now += 2
     for done in range(1000):
-        bar(done, 1000)
+        bar(done, 2000)
         clock.now += 0.001
     assert screen.getvalue().count("\r") <= 11
 

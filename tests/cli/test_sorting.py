@@ -2,40 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from gitruns.cli.sorting import sorted_by
-from gitruns.errors import InvalidInputError
+from cli.made_runs import Cli
+from gitruns.cli.sorting import order_texts
+from gitruns.query import parse_order
+from gitruns.query.ast import Entity
 
-KNOWN = frozenset({"params", "name"})
-
-
-def _order(field: str, *values: Any) -> list[Any]:
-    records = [{"params": {"x": value}, "name": str(place)} for place, value in enumerate(values)]
-    return [record["params"]["x"] for record in sorted_by(records, field, lambda record: record, KNOWN)]
-
-
-def test_numbers_before_text_and_missing_last() -> None:
-    assert _order("params.x", "b", 10, None, "9", 2.5, "nan", True) == [True, 2.5, "9", 10, "b", None, "nan"]
+KNOWN = {
+    Entity.METRIC: {"loss", "val_loss", "a b", "loss.min", "error", "train/loss"},
+    Entity.PARAM: {"lr", "odd `key`", "1st"},
+    Entity.TAG: {"team"},
+}
 
 
-def test_greatest_first_leaves_the_missing_last() -> None:
-    assert _order("-params.x", "b", 10, None, "9", 2.5) == ["b", 10, "9", 2.5, None]
+@pytest.mark.parametrize(
+    ("field", "order"),
+    [
+        ("acc", "acc"),
+        ("-val_loss", "-val_loss"),
+        ("started desc", "started desc"),
+        ("acc - loss", "acc - loss"),
+        ("-metrics.loss", "metrics.loss DESC"),
+        ("metrics.val_loss.max", "max(metrics.val_loss) ASC"),
+        ("metrics.loss.min", "metrics.loss.min ASC"),  # somebody's metric of that very name
+        ("params.lr", "params.lr ASC"),
+        ("duration_ms", "duration"),
+        ("-start_time_ms", "-start_time"),
+        ("error", "error"),  # a metric here
+        ("a b", "`a b` ASC"),
+        ("-metrics.a b", "metrics.`a b` DESC"),
+        ("odd `key`", '"odd `key`" ASC'),
+        ("-1st", "`1st` DESC"),
+        ("train/loss", "train/loss ASC"),
+    ],
+)
+def test_a_field_is_what_the_query_language_orders_by(field: str, order: str) -> None:
+    assert order_texts([field], KNOWN) == (order,)
+    parse_order([order])
 
 
-def test_equal_ones_keep_their_order() -> None:
-    records = [{"params": {"x": 1}, "name": name} for name in "bac"]
-    for field in ("params.x", "-params.x"):
-        assert [record["name"] for record in sorted_by(records, field, lambda record: record, KNOWN)] == list("bac")
+def test_json_s_word_for_the_error_of_a_run() -> None:
+    assert order_texts(["error"], {}) == ("attributes.error",)
 
 
-def test_an_unknown_field_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="cannot sort by 'nme'") as caught:
-        sorted_by([], "nme", dict, KNOWN)
-    assert caught.value.kind == "bad-sort"
+def _names(cli: Cli, *arguments: str) -> str:
+    return " ".join(cli("list", "--format", "{id:.2}", *arguments).out.split())
 
 
-def test_huge_integers_sort() -> None:
-    assert _order("params.x", 10**400, 1, -(10**400)) == [-(10**400), 1, 10**400]
+def test_what_is_missing_or_nan_comes_last_either_way(cli: Cli, shared_runs: object) -> None:
+    assert _names(cli, "--sort", "loss") == "3f 91 c0 aa"
+    assert _names(cli, "--sort", "-loss") == "c0 91 3f aa"
+    assert _names(cli, "--sort", "-acc") == "3f 91 c0 aa"
+    assert _names(cli, "--sort", "model", "--sort", "-params.lr") == "3f aa 91 c0"
+    assert _names(cli, "--sort", "duration_ms") == "aa 3f 91 c0"
+
+
+def test_an_unknown_field_is_refused_with_what_was_meant(cli: Cli, shared_runs: object) -> None:
+    result = cli("list", "--sort", "-los")
+    assert result.code == 2
+    assert result.err == (
+        "error: cannot read query: no run has 'los' (column 2)\n    -los\n     ^\nhint: did you mean loss?\n"
+    )

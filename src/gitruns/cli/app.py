@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitruns.cli.output import Output
+from gitruns.cli.progress import ProgressBar, make_bar
 from gitruns.cli.terminal import Terminal, find_terminal
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 
@@ -26,8 +27,18 @@ if TYPE_CHECKING:
 class App:
     """One invocation. `terminal` is given by tests; else it is found when something is shown."""
 
-    def __init__(self, environ: Mapping[str, str], *, terminal: Terminal | None = None, now_ms: int | None = None):
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        terminal: Terminal | None = None,
+        now_ms: int | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """`quiet`: no progress is shown."""
         self.environ = environ
+        self._quiet = quiet
+        self._bars: list[ProgressBar] = []
         self.colour: str | None = None
         self.use_pager = True
         self._terminal = terminal
@@ -49,9 +60,20 @@ class App:
             from gitruns.repo import Repo
 
             self._repo = Repo.open(environ=self.environ)
+            self._repo.on_index_progress = self.bar("indexing", "runs")
             if recover:
                 self._recover(self._repo)
         return self._repo
+
+    def bar(self, title: str, unit: str) -> ProgressBar:
+        """Returns a progress bar, which goes away by itself when its work or the command is done."""
+        self._bars.append(make_bar(title, unit, self.environ, quiet=self._quiet))
+        return self._bars[-1]
+
+    def end_progress(self) -> None:
+        """Takes all progress bars away, so that something else can be said."""
+        for bar in self._bars:
+            bar.close()
 
     def session(self) -> Session:
         """Returns the place to log into: the repository, or the folder that GITRUNS_JOURNAL names."""

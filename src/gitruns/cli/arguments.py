@@ -26,10 +26,10 @@ _MANY = 500
 """A shell that offers more than this helps nobody."""
 
 
-def _offered(offer: Callable[[App], Iterator[CompletionItem]]) -> list[CompletionItem]:
+def offered(offer: Callable[[App], Iterator[CompletionItem]]) -> list[CompletionItem]:
     """Returns what to offer; a completion that fails offers nothing, because it has nowhere to complain."""
     try:
-        return list(offer(App(os.environ)))
+        return list(offer(App(os.environ, quiet=True)))
     except (GitRunsError, OSError):
         return []
 
@@ -51,7 +51,7 @@ class RunType(TextType):
                     if word.startswith(incomplete) and word.isprintable():
                         yield CompletionItem(word, help=run.info.status.value.lower())
 
-        return _offered(offer)
+        return offered(offer)
 
 
 class ExperimentType(TextType):
@@ -67,7 +67,7 @@ class ExperimentType(TextType):
                 if experiment.name.startswith(incomplete) and experiment.name.isprintable():
                     yield CompletionItem(experiment.name)
 
-        return _offered(offer)
+        return offered(offer)
 
 
 class PairType(PairBase):

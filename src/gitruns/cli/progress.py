@@ -6,7 +6,7 @@
     with progress_bar("uploading", BYTES, environ) as bar:
         bar(done_bytes, total_bytes, "3 of 12 files")
 
-It may be called from many threads and as often as one likes. The line is gone when the work is done.
+It may be called from many threads and as often as one likes. The line goes away when all is done.
 """
 
 from __future__ import annotations
@@ -70,24 +70,32 @@ class ProgressBar:
                 self._seen.append((now, done))
             while len(self._seen) > 2 and now - self._seen[0][0] > _RATE_WINDOW_S:
                 self._seen.popleft()
-            if now - self._start >= DELAY_S and now - self._drawn_at >= _REDRAW_S:
+            if total is not None and done >= total:
+                self._begin_anew()
+            elif now - self._start >= DELAY_S and now - self._drawn_at >= _REDRAW_S:
                 self._drawn_at = now
                 self._draw(self._line(done, total, note, self._rate(now, done)))
 
     def clear(self) -> None:
         """Takes the line away for now, so that something else can be said; the next call draws it again."""
         with self._lock:
-            if self._is_shown:
-                self._draw("")
-                self._is_shown = False
-                self._drawn_at = -_REDRAW_S
+            self._wipe()
 
     def close(self) -> None:
-        """Takes the line away; the next call is the beginning of other work."""
-        self.clear()
+        """Takes the line away, as being done does; the next call is the beginning of other work."""
         with self._lock:
-            self._seen.clear()
-            self._start = self._clock()
+            self._begin_anew()
+
+    def _wipe(self) -> None:
+        if self._is_shown:
+            self._draw("")
+            self._is_shown = False
+            self._drawn_at = -_REDRAW_S
+
+    def _begin_anew(self) -> None:
+        self._wipe()
+        self._seen.clear()
+        self._start = self._clock()
 
     def _draw(self, line: str) -> None:
         assert self._stream is not None  # noqa: S101  asked before

@@ -42,11 +42,13 @@ class LogEntry(Protocol):
 RUN_KEYS = frozenset(
     """
     id short name status lifecycle live experiment_id experiment start_time_ms end_time_ms duration_ms started ended
-    user host entry_point command exit_code error parent_run_id note params metrics tags source artifact_count
-    artifact_bytes commit dropped writer format_version
+    user host entry_point command exit_code error parent_run_id note params metrics tags source commit dropped writer
+    format_version
     """.split()
 )
-DETAIL_KEYS = frozenset({"artifacts", "inputs", "environment"})
+DETAIL_KEYS = frozenset("artifact_count artifact_bytes artifacts inputs environment".split())
+"""What takes reading the run itself; the others are in the index."""
+
 EXPERIMENT_KEYS = frozenset(
     "id name lifecycle tags runs creation_time_ms last_update_time_ms created last_updated commit".split()
 )
@@ -86,8 +88,6 @@ def run_record(run: Run, experiment_name: str | None, now_ms: int) -> dict[str, 
         "metrics": {key: _summary(summary) for key, summary in run.metrics.items()},
         "tags": dict(run.tags),
         "source": _source(info.source),
-        "artifact_count": run.manifest.count if isinstance(run.manifest, Manifest) else len(run.artifacts),
-        "artifact_bytes": None if run.manifest else sum(artifact.size_bytes for artifact in run.artifacts),
         "commit": run.commit,
         "dropped": info.dropped,
         "writer": info.writer,
@@ -98,6 +98,8 @@ def run_record(run: Run, experiment_name: str | None, now_ms: int) -> dict[str, 
 def run_details(run: Run, artifacts: Iterable[Artifact]) -> dict[str, Any]:
     """Returns what is shown of one run beyond what a list shows of it; `artifacts` are all that it has."""
     return {
+        "artifact_count": run.manifest.count if isinstance(run.manifest, Manifest) else len(run.artifacts),
+        "artifact_bytes": None if run.manifest else sum(artifact.size_bytes for artifact in run.artifacts),
         "artifacts": [artifact_record(artifact) for artifact in artifacts],
         "inputs": [_input(data) for data in run.inputs],
         "environment": None if run.environment is None else _environment(run.environment),

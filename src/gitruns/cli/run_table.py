@@ -38,10 +38,35 @@ class Facts:
     curve: Callable[[Run, str], Sequence[Point]]
 
 
-def run_columns(runs: Sequence[Run], facts: Facts, terminal: Terminal, metrics: Sequence[str] = ()) -> list[Column]:
-    """Returns the columns of a table of runs; `metrics` are those a person asked for, the first with its curve."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What is shown of a metric: its `last` value, or another of its summary."""
+
+    function: str
+    metric: str
+
+    @property
+    def title(self) -> str:
+        """The head of the column, as the query language names it."""
+        return self.metric if self.function == "last" else f"{self.function}({self.metric})"
+
+    def of(self, run: Run) -> float | None:
+        """Returns the value of a run, None when it has none."""
+        summary = run.metrics.get(self.metric)
+        value: float | None = None if summary is None else getattr(summary, self.function)
+        return value
+
+
+def run_columns(
+    runs: Sequence[Run],
+    facts: Facts,
+    terminal: Terminal,
+    metrics: Sequence[Shown] = (),
+    params: Sequence[str] = (),
+) -> list[Column]:
+    """Returns the columns of a table of runs; `metrics` and `params` were asked about, the first metric has a curve."""
     wide = terminal.width >= WIDE
-    shown = list(dict.fromkeys((*metrics, *common_metrics(runs))))
+    shown = list(dict.fromkeys((*metrics, *(Shown("last", key) for key in common_metrics(runs)))))
     return [
         Column(title="RUN", cells=[run.info.id[:8] for run in runs], styles="id"),
         Column(title="NAME", cells=[_name(run) for run in runs], rank=1, least=13, most=32),
@@ -59,7 +84,7 @@ def run_columns(runs: Sequence[Run], facts: Facts, terminal: Terminal, metrics: 
         Column(title="TIME", cells=[_lasted(run, facts.now_ms) for run in runs], rank=7, right=True),
         *_experiment_column(runs, facts),
         *_metric_columns(runs, shown, facts, terminal, asked=len(metrics)),
-        *_param_columns(runs),
+        *_param_columns(runs, params),
         *_column_if_varied("SOURCE", [_source(run) for run in runs], rank=30),
         *_column_if_varied("BRANCH", [printable(run.info.source.branch or _MISSING) for run in runs], rank=31),
         *_column_if_varied("ENTRY POINT", [printable(run.info.entry_point or _MISSING) for run in runs], rank=32),
@@ -130,18 +155,19 @@ def _experiment_column(runs: Sequence[Run], facts: Facts) -> list[Column]:
 
 
 def _metric_columns(
-    runs: Sequence[Run], keys: Sequence[str], facts: Facts, terminal: Terminal, *, asked: int
+    runs: Sequence[Run], metrics: Sequence[Shown], facts: Facts, terminal: Terminal, *, asked: int
 ) -> list[Column]:
     columns = []
-    for place, key in enumerate(keys):
-        values = [run.metrics[key].last if key in run.metrics else None for run in runs]
+    for place, shown in enumerate(metrics):
+        key, title = shown.metric, shown.title
+        values = [shown.of(run) for run in runs]
         cells = [_MISSING if value is None else number(value) for value in values]
         columns.append(
             Column(
-                title=printable(key),
+                title=printable(title),
                 cells=cells,
                 rank=2 if place < asked else 4 if place == 0 else 9 + 2 * place,
-                least=_readable(key, cells),
+                least=_readable(title, cells),
                 most=24,
                 right=True,
                 styles="metric" if place == 0 else None,
@@ -165,16 +191,18 @@ def _curve(run: Run, key: str, facts: Facts, terminal: Terminal) -> str:
     return sparkline(values, CURVE_WIDTH, blocks=BLOCKS if terminal.unicode else ASCII_BLOCKS)
 
 
-def _param_columns(runs: Sequence[Run]) -> list[Column]:
+def _param_columns(runs: Sequence[Run], asked: Sequence[str]) -> list[Column]:
     columns = []
-    for place, key in enumerate(varied_params(runs)):
+    varied = varied_params(runs)
+    first = [key for key in asked if key in varied]
+    for place, key in enumerate(dict.fromkeys((*first, *varied))):
         cells = [param(run.params[key]) if key in run.params else _MISSING for run in runs]
         numbers = all(_is_number(run.params.get(key, 0)) for run in runs)
         columns.append(
             Column(
                 title=printable(key),
                 cells=cells,
-                rank=8 + 2 * place,
+                rank=4 if key in first else 8 + 2 * place,
                 least=min(_readable(key, cells), _MAX_PARAM),
                 most=_MAX_PARAM,
                 right=numbers,

@@ -1,46 +1,60 @@
-"""`--sort FIELD`: order by any field that `--format` can name."""
+"""`--sort FIELD`: order by what the query language can order by, or by a field as `--json` names it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping, Sequence
 
-from gitruns.cli.template import lookup
-from gitruns.errors import InvalidInputError
+from gitruns.query import format_order
+from gitruns.query.ast import Entity, Field, OrderItem, Summary
+from gitruns.query.fields import SUMMARY_FUNCTIONS
 
-T = TypeVar("T")
+_OF_JSON = {
+    "id": "run_id",
+    "short": "run_id",
+    "start_time_ms": "start_time",
+    "end_time_ms": "end_time",
+    "duration_ms": "duration",
+    "error": "attributes.error",
+    "source.branch": "branch",
+    "source.dirty": "dirty",
+    "source.incomplete": "incomplete",
+    "source.remote_url": "remote_url",
+}
+_ENTITIES = {"metrics": Entity.METRIC, "params": Entity.PARAM, "tags": Entity.TAG}
+
+Known = Mapping[Entity, Collection[str]]
+"""The keys that runs have, by what they are keys of."""
 
 
-def sorted_by(
-    items: Iterable[T], field: str, record: Callable[[T], Mapping[str, Any]], known: Collection[str]
-) -> list[T]:
-    """Returns the items by a field of their records, least first; `-field`: greatest first; equal ones stay in order.
+def order_texts(sorts: Sequence[str], known: Known) -> tuple[str, ...]:
+    """Returns what to order by, in the query language: `-acc`, `metrics.loss.min`, `started desc`, `acc - loss`.
 
-    Numbers stand before text, text that reads as a number counts as one, and what has no such value, or NaN, comes
-    last either way. Raises `InvalidInputError` for a field that is not `known`.
+    A key that runs have may stand as it is, whatever its characters; what is no such field is passed on.
     """
-    descending, path = field.startswith("-"), field.removeprefix("-")
-    if path.split(".")[0] not in known:
-        raise InvalidInputError(
-            f"cannot sort by '{path}': there is no such field",
-            kind="bad-sort",
-            hint="fields: " + " ".join(sorted(known)) + "; as metrics.acc or params.lr below metrics and params",
-        )
-    keyed = [(_key(lookup(record(item), path)), item) for item in items]
-    there = [pair for pair in keyed if pair[0] is not None]
-    missing = [item for key, item in keyed if key is None]
-    ordered = sorted(there, key=lambda pair: pair[0] or (0, 0.0, ""), reverse=descending)
-    return [item for _, item in ordered] + missing
+    return tuple(_order_text(sort, known) for sort in sorts)
 
 
-def _key(value: Any) -> tuple[int, float, str] | None:
-    if value is None:
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return (1, 0.0, str(value))
-    except OverflowError:
-        number = math.inf if value > 0 else -math.inf
-    return None if math.isnan(number) else (0, number, "")
+def _order_text(sort: str, known: Known) -> str:
+    descending, path = sort.startswith("-"), sort.removeprefix("-")
+    if path in _OF_JSON and not _is_key(path, known):
+        return f"-{_OF_JSON[path]}" if descending else _OF_JSON[path]
+    value = _key_of(path, known)
+    return sort if value is None else format_order([OrderItem(value, descending)])[0]
+
+
+def _is_key(path: str, known: Known) -> bool:
+    return any(path in keys for keys in known.values())
+
+
+def _key_of(path: str, known: Known) -> Field | Summary | None:
+    prefix, _, key = path.partition(".")
+    entity = _ENTITIES.get(prefix)
+    if entity is None:
+        # A bare name means what it means in a query; only one that could not stand there needs help.
+        return Field(Entity.BARE, path) if _is_key(path, known) and not path.isidentifier() else None
+    if key in known.get(entity, ()):
+        return Field(entity, key)
+    metric, _, function = key.rpartition(".")
+    if entity is Entity.METRIC and function in SUMMARY_FUNCTIONS and metric in known.get(entity, ()):
+        return Summary(function, metric)
+    return None

@@ -37,6 +37,11 @@ class Template:
             position = match.end()
         self._pieces.append(text[position:])
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The first keys of all fields in it."""
+        return frozenset(piece[0].split(".")[0] for piece in self._pieces if not isinstance(piece, str))
+
     def render(self, record: Record) -> str:
         """Returns the text with the record's values in it."""
         return "".join(

@@ -4,7 +4,17 @@ What is written out is complete and says itself what it is; nothing here changes
 """
 
 from gitruns.exchange.columns import ATTRIBUTES, RunColumns, read_columns
+from gitruns.exchange.csv_text import csv_row, csv_rows
 from gitruns.exchange.extras import import_extra
 from gitruns.exchange.typed import arrow_table, of_one_kind
 
-__all__ = ["ATTRIBUTES", "RunColumns", "arrow_table", "import_extra", "of_one_kind", "read_columns"]
+__all__ = [
+    "ATTRIBUTES",
+    "RunColumns",
+    "arrow_table",
+    "csv_row",
+    "csv_rows",
+    "import_extra",
+    "of_one_kind",
+    "read_columns",
+]

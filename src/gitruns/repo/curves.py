@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gitruns.entities.history import decode_points, encode_metric_key
+from gitruns.entities.ids import ObjectId
 from gitruns.entities.run import Run
 from gitruns.entities.values import Point
 from gitruns.errors import GitRunsError
@@ -34,10 +35,19 @@ def _in_tree(repo: Repo, run: Run, metric: str) -> Iterator[Point]:
     column = f"{encode_metric_key(metric)}\t".encode()
     if run.commit is None:
         return
-    for part in run.parts:
-        data = repo.store.read_file(run.commit, f"metrics/{part.digest}.tsv")
+    for path in _point_files(repo, run, run.commit):
+        data = repo.store.read_file(run.commit, path)
         lines = (line for line in (data or b"").split(b"\n") if line.startswith(column))
         yield from decode_points(line.decode() for line in lines)
+
+
+def _point_files(repo: Repo, run: Run, commit: ObjectId) -> list[str]:
+    """Returns where the tree has points; a run that the index gave does not name its parts."""
+    if run.parts:
+        return [f"metrics/{part.digest}.tsv" for part in run.parts]
+    return [
+        path for path in repo.store.list_tree_files(commit) if path.startswith("metrics/") and path.endswith(".tsv")
+    ]
 
 
 def _in_journal(repo: Repo, run: Run, metric: str) -> Iterator[Point]:

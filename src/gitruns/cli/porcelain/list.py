@@ -2,200 +2,302 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from gitruns.cli.app import App, pass_app
-from gitruns.cli.arguments import EXPERIMENT, form_of, output_options
+from gitruns.cli.arguments import form_of, output_options
 from gitruns.cli.commands import command
 from gitruns.cli.output import Form
-from gitruns.cli.run_json import RUN_KEYS, run_record
-from gitruns.cli.sorting import sorted_by
+from gitruns.cli.queries import Asked, Query, search_options
+from gitruns.cli.run_json import DETAIL_KEYS, RUN_KEYS, run_details, run_record
 from gitruns.cli.template import Template, lookup, text_of
 from gitruns.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from gitruns.entities.run import Lifecycle, Run
-
-STATUSES = ("running", "scheduled", "finished", "failed", "killed")
-if TYPE_CHECKING:  # click made it generic after 8.1
-    StatusBase = click.ParamType[frozenset[str]]
-else:
-    StatusBase = click.ParamType
-
-
-class StatusType(StatusBase):
-    """One status, or some with commas between them."""
-
-    name = "status"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> frozenset[str]:
-        """Returns the words in lower case."""
-        words = frozenset(word.strip().lower() for word in str(value).split(","))
-        for word in words - frozenset(STATUSES):
-            self.fail(f"'{word}' is not one of {', '.join(STATUSES)}", param, ctx)
-        return words
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """Offers the words."""
-        return [CompletionItem(word) for word in STATUSES if word.startswith(incomplete.lower())]
-
+    from gitruns.cli.run_table import Shown
+    from gitruns.cli.tables import Column
+    from gitruns.entities.ids import RunId
+    from gitruns.entities.run import Run
 
 PIPE_FIELDS = ("id", "name", "status", "experiment", "started", "duration_ms")
 """What a pipe gets of each run, between tabs, when no columns are named."""
+
+FIRST = 50
+"""So many runs a terminal is shown unasked."""
+
+_MAX_CURVES = 1000
+_MAX_UNREADABLE = 5
+_FIELDS = RUN_KEYS | DETAIL_KEYS
+
+Record = Mapping[str, Any]
 
 
 @command(
     "list",
     examples=[
         "git runs list",
+        "git runs list 'loss < 0.1 and model = cnn' --sort loss",
+        "git runs list 'acc > 0.9 or started > -7d'",
+        "git runs list main~1..main",
         "git runs list --experiment digits --status finished,failed",
-        "git runs list --sort -metrics.acc -n 5",
+        "git runs list --sort -acc -n 5",
         "git runs list --metric acc --metric loss",
         "git runs list --columns id,params.lr,metrics.acc.max",
         "git runs list --format '{short} {name:<20} {metrics.acc:.3f}'",
+        "git runs list --csv 'acc > 0.9'",
         "git runs list --json",
+        "git runs list --saved",
     ],
 )
-@click.option("-n", "--max-count", "count", type=click.IntRange(min=0), metavar="N", help="Show at most N runs.")
-@click.option("-e", "--experiment", "experiments", multiple=True, type=EXPERIMENT, help="Only runs of this experiment.")
+@search_options
 @click.option(
-    "-s",
-    "--status",
-    "statuses",
-    multiple=True,
-    type=StatusType(),
-    help="Only runs that stand so: running, scheduled, finished, failed, killed; more than one with commas.",
+    "-n",
+    "--max-count",
+    "count",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Show at most N runs, 0 for all; a terminal is shown 50 unasked.",
 )
-@click.option("-a", "--all", "everything", is_flag=True, help="Also runs that were taken out of sight.")
-@click.option("--deleted", is_flag=True, help="Only runs that were taken out of sight.")
-@click.option("--sort", "sort", metavar="FIELD", help="Sort by a field, as metrics.acc; -FIELD: greatest first.")
+@click.option(
+    "--sort", "sorts", metavar="FIELD", multiple=True, help="Sort by a field, as acc; -FIELD: greatest first."
+)
 @click.option("-m", "--metric", "metrics", multiple=True, metavar="KEY", help="Show this metric, the first as a curve.")
 @click.option("-c", "--columns", metavar="FIELDS", help="Show these fields, as id,params.lr,metrics.acc.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print CSV with a head: all metrics, params and tags, or --columns."
+)
 @click.option("--table/--no-table", "table", default=None, help="Draw a table, or print tabs; a pipe gets tabs.")
-@output_options(RUN_KEYS)
+@click.option("--saved", is_flag=True, help="List the queries that are saved in gitruns.yaml.")
+@output_options(_FIELDS)
 @pass_app
 def list_runs(
     app: App,
+    asked: Asked,
     count: int | None,
-    experiments: Sequence[str],
-    statuses: Sequence[frozenset[str]],
-    everything: bool,
-    deleted: bool,
-    sort: str | None,
+    sorts: Sequence[str],
     metrics: Sequence[str],
     columns: str | None,
+    as_csv: bool,
     table: bool | None,
+    saved: bool,
     as_json: bool,
     template: Template | None,
     zero: bool,
 ) -> None:
     """List runs, the latest first
 
-    On a terminal a table of what fits: running ones with the values they have now, the metrics that most runs have,
-    a curve of the first, and the params that differ. A name with `!` says that the source is incomplete, status
-    `deleted` that the run was taken out of sight. In a pipe, lines with tabs: id, name, status, experiment, start,
-    duration in milliseconds; --columns chooses others.
+    QUERY is a condition, as 'acc > 0.9 and model = cnn'; or a range of commits, as main..feature, for runs whose
+    source lies in it; or @NAME, a query saved in gitruns.yaml. docs/query.md has the language in five minutes.
+
+    On a terminal a table of what fits: running ones with the values they have now, the metrics that are asked about
+    or that most runs have, a curve of the first, and the params that differ. A name with `!` says that the source is
+    incomplete, status `deleted` that the run was taken out of sight. In a pipe, lines with tabs: id, name, status,
+    experiment, start, duration in milliseconds; --columns chooses others.
     """
     form = form_of(as_json, template, zero)
+    if saved:
+        _print_saved(app)
+        return
+    if as_csv and not form.for_people:
+        raise InvalidInputError("--csv goes neither with --json nor with --format", kind="usage")
     fields = [] if columns is None else _fields(columns)
-    runs = _chosen(app, experiments, statuses, _lifecycle(everything, deleted))
-    names = app.experiment_names()
-    records: dict[str, dict[str, Any]] = {}
-
-    def record(run: Run) -> dict[str, Any]:
-        if run.info.id not in records:
-            records[run.info.id] = run_record(run, names.get(run.info.experiment_id), app.now_ms)
-        return records[run.info.id]
-
-    if sort is not None:
-        runs = sorted_by(runs, sort, record, RUN_KEYS)
-    runs = runs if count is None else runs[:count]
-    if not form.for_people:
-        _print_records(app, [record(run) for run in runs], form)
-    elif not runs:
-        _say_none(app, filtered=bool(experiments or statuses or deleted))
+    listing = _Listing(app, asked, sorts)
+    if as_csv:
+        listing.print_csv(fields, count or None)
+    elif not form.for_people:
+        listing.print_records(form, template, count or None)
+    elif not (app.out.terminal.is_tty if table is None else table):
+        listing.print_lines(fields or [*PIPE_FIELDS, *(f"metrics.{key}" for key in metrics)], count or None)
     else:
-        as_table = app.out.terminal.is_tty if table is None else table
-        with app.out.paging():
-            app.out.write(_text(app, runs, [record(run) for run in runs], names, metrics, sort, fields, as_table))
+        listing.print_table(fields, metrics, count)
+    _say_unreadable(app)
 
 
 def _fields(columns: str) -> list[str]:
     fields = [field.strip() for field in columns.split(",")]
     for field in fields:
-        if field.split(".")[0] not in RUN_KEYS:
+        if field.split(".")[0] not in _FIELDS:
             raise InvalidInputError(
-                f"there is no field '{field}'", kind="bad-format", hint="fields: " + " ".join(sorted(RUN_KEYS))
+                f"there is no field '{field}'", kind="bad-format", hint="fields: " + " ".join(sorted(_FIELDS))
             )
     return fields
 
 
-def _chosen(
-    app: App, experiments: Sequence[str], statuses: Sequence[frozenset[str]], lifecycle: Lifecycle | None
-) -> list[Run]:
-    ids = [app.experiment(name).id for name in experiments] or None
-    runs = app.open_repo().list_runs(experiment_ids=ids, lifecycle=lifecycle)
-    wanted = frozenset().union(*statuses)
-    return [run for run in runs if not wanted or run.info.status.value.lower() in wanted]
+class _Listing:
+    """Runs that were asked for, in one of the forms in which they are printed."""
+
+    def __init__(self, app: App, asked: Asked, sorts: Sequence[str]) -> None:
+        self._app = app
+        self._asked = asked
+        self._query = Query(app, asked)
+        self._query.order_by = _order(app, sorts)
+        self._names: Mapping[Any, str] = {}
+
+    # For programs
+
+    def print_records(self, form: Form, template: Template | None, limit: int | None) -> None:
+        """Prints JSON, or what a template makes of it."""
+        whole = template is not None and bool(template.fields & DETAIL_KEYS)
+        with self._app.out.paging():
+            for record in self._records(self._found(limit), whole):
+                self._app.out.record(record, form)
+
+    def print_lines(self, fields: Sequence[str], limit: int | None) -> None:
+        """Prints fields with tabs between them."""
+        ids = self._found(limit)
+        with self._app.out.paging():
+            for record in self._records(ids, _needs_whole(fields)):
+                self._app.out.line("\t".join(_cell(record, field) for field in fields))
+
+    def print_csv(self, fields: Sequence[str], limit: int | None) -> None:
+        """Prints CSV: the fields, or the table that `git runs export` writes."""
+        from gitruns.exchange import csv_row, csv_rows, read_columns
+
+        write = self._app.out.write
+        if not fields:
+            query = self._query
+            found = read_columns(
+                self._app.open_repo(), query.text, order_by=query.order_by, max_results=limit, **query.how
+            )
+            for row in csv_rows(found.columns):
+                write(row)
+            return
+        write(csv_row(fields))
+        for record in self._records(self._found(limit), _needs_whole(fields)):
+            write(csv_row([text_of(lookup(record, field)) for field in fields]))
+
+    def _found(self, limit: int | None) -> list[RunId]:
+        ids, _ = self._query.ids(limit)
+        if not ids:
+            self._say_none()
+        return ids
+
+    def _records(self, ids: Sequence[RunId], whole: bool) -> Iterator[Record]:
+        """Yields records, some read at a time; `whole` ones have what takes reading the run itself."""
+        app, repo = self._app, self._app.open_repo()
+        names = app.experiment_names()
+        for run in map(repo.get_run, ids) if whole else self._query.runs(ids):
+            record = run_record(run, names.get(run.info.experiment_id), app.now_ms)
+            yield record | run_details(run, app.artifacts_of(run)) if whole else record
+
+    # For people
+
+    def print_table(self, fields: Sequence[str], metrics: Sequence[str], count: int | None) -> None:
+        """Draws a table, and says how many runs are not in it when nobody said how many there shall be."""
+        from gitruns.cli.tables import Column, render
+
+        out = self._app.out
+        limit = count or (None if count == 0 or not out.terminal.is_tty else FIRST)
+        ids, more = self._query.ids(limit)
+        if not ids:
+            self._say_none()
+            return
+        if fields:
+            records = list(self._records(ids, _needs_whole(fields)))
+            columns = [
+                Column(title=field, cells=[_cell(record, field) for record in records], rank=place, least=8)
+                for place, field in enumerate(fields)
+            ]
+        else:
+            columns = self._columns(list(self._query.runs(ids)), metrics)
+        with out.paging():
+            out.write(render(columns, out.terminal))
+            if more and count is None:
+                ellipsis = "…" if out.terminal.unicode else "..."
+                out.line(out.paint(f"{ellipsis} and {more:,} more: -n 0 shows all", "faint"))
+
+    def _columns(self, runs: Sequence[Run], metrics: Sequence[str]) -> list[Column]:
+        from gitruns.cli.run_table import Facts, Shown, run_columns
+        from gitruns.repo.curves import curve_points
+
+        app, repo = self._app, self._app.open_repo()
+        curve: Callable[[Run, str], Any] = lambda run, key: curve_points(repo, run, key)  # noqa: E731
+        if len(runs) > _MAX_CURVES:
+            curve = lambda run, key: ()  # noqa: E731  each is read from the run itself
+        shown: list[Shown] = [Shown("last", key) for key in metrics]
+        asked_metrics, asked_params = mentioned(self._query, runs)
+        names: dict[Any, str] = dict(app.experiment_names())
+        facts = Facts(experiments=names, now_ms=app.now_ms, curve=curve)
+        return run_columns(runs, facts, app.out.terminal, shown or asked_metrics, asked_params)
+
+    def _say_none(self) -> None:
+        if self._asked.is_narrow:
+            self._app.out.talk("no such runs")
+        else:
+            self._app.out.talk("no runs yet\nhint: log one: git runs exec -- COMMAND, or import gitruns in your script")
 
 
-def _lifecycle(everything: bool, deleted: bool) -> Lifecycle | None:
-    from gitruns.entities.run import Lifecycle
+def _order(app: App, sorts: Sequence[str]) -> tuple[str, ...]:
+    """Returns what to order by, as the query language has it."""
+    if not sorts:
+        return ()
+    from gitruns.cli.sorting import order_texts
+    from gitruns.query.ast import Entity
 
-    if everything:
-        return None
-    return Lifecycle.DELETED if deleted else Lifecycle.ACTIVE
-
-
-def _print_records(app: App, records: Sequence[Mapping[str, Any]], form: Form) -> None:
-    with app.out.paging():
-        for record in records:
-            app.out.record(record, form)
-
-
-def _say_none(app: App, *, filtered: bool) -> None:
-    if filtered:
-        app.out.talk("no such runs")
-    else:
-        app.out.talk("no runs yet\nhint: log one: git runs exec -- COMMAND, or import gitruns in your script")
+    known: dict[Entity, set[str]] = {}
+    for key in app.open_repo().known_keys():
+        known.setdefault(Entity(key.kind), set()).add(key.name)
+    return order_texts(sorts, known)
 
 
-def _text(
-    app: App,
-    runs: Sequence[Run],
-    records: Sequence[Mapping[str, Any]],
-    names: Mapping[Any, str],
-    metrics: Sequence[str],
-    sort: str | None,
-    fields: Sequence[str],
-    as_table: bool,
-) -> str:
-    from gitruns.cli.run_table import Facts, run_columns
+def mentioned(query: Query, runs: Sequence[Run]) -> tuple[list[Shown], list[str]]:
+    """Returns the metrics and params that order and query speak of, as far as these runs have them."""
+    from gitruns.cli.run_table import Shown
+    from gitruns.query import parse_order
+    from gitruns.query.ast import AtStep, Entity, Field, Summary
+    from gitruns.query.walk import leaves_of, values_in
+
+    values = [item.value for item in parse_order(query.order_by)] + [value for value, _ in values_in(query.tree)]
+    metrics: list[Shown] = []
+    params: list[str] = []
+    for leaf in (leaf for value in values for leaf in leaves_of(value)):
+        if isinstance(leaf, Summary):
+            metrics.append(Shown(leaf.function, leaf.metric))
+        elif isinstance(leaf, AtStep):
+            metrics.append(Shown("last", leaf.metric))
+        elif isinstance(leaf, Field) and leaf.entity in (Entity.METRIC, Entity.BARE):
+            metrics.append(Shown("last", leaf.key))
+        if isinstance(leaf, Field) and leaf.entity in (Entity.PARAM, Entity.BARE):
+            params.append(leaf.key)
+    there = {key for run in runs for key in run.metrics}
+    metrics = [one for one in dict.fromkeys(metrics) if one.metric in there]
+    return metrics, [key for key in dict.fromkeys(params) if any(key in run.params for run in runs)]
+
+
+def _print_saved(app: App) -> None:
+    from gitruns.cli.cells import printable
     from gitruns.cli.tables import Column, render, tab_separated
-    from gitruns.repo.curves import curve_points
 
-    terminal = app.out.terminal
-    if not as_table:
-        shown = fields or [*PIPE_FIELDS, *(f"metrics.{key}" for key in metrics)]
-        return tab_separated([[_cell(record, field) for field in shown] for record in records])
-    if fields:
-        chosen = [
-            Column(title=field, cells=[_cell(record, field) for record in records], rank=place, least=8)
-            for place, field in enumerate(fields)
-        ]
-        return render(chosen, terminal)
-    asked = list(metrics)
-    if not asked and sort is not None and (key := sort.removeprefix("-")).startswith("metrics."):
-        asked = [name for name in (key.removeprefix("metrics."),) if any(name in run.metrics for run in runs)]
-    facts = Facts(experiments=names, now_ms=app.now_ms, curve=lambda run, key: curve_points(app.open_repo(), run, key))
-    return render(run_columns(runs, facts, terminal, asked), terminal)
+    queries = app.open_repo().config.queries
+    if not queries:
+        app.out.talk("no queries are saved\nhint: save some in gitruns.yaml, as in: queries: {good: acc > 0.9}")
+        return
+    names, texts = [printable(name) for name in queries], [printable(text) for text in queries.values()]
+    if app.out.terminal.is_tty:
+        columns = [Column(title="", cells=[f"@{name}" for name in names], styles="key")]
+        columns.append(Column(title="", cells=texts, rank=1, least=8))
+        app.out.write(render(columns, app.out.terminal, header=False))
+    else:
+        app.out.write(tab_separated(list(zip(names, texts, strict=True))))
 
 
-def _cell(record: Mapping[str, Any], field: str) -> str:
+def _say_unreadable(app: App) -> None:
+    """Says at the end which runs could not be shown, because they cannot be read."""
+    found = app.open_repo().index.unreadable()
+    for one in found[:_MAX_UNREADABLE]:
+        app.out.talk(f"warning: run '{one.run_id[:8]}' is left out: {one.reason}")
+    if len(found) > _MAX_UNREADABLE:
+        app.out.talk(f"warning: {len(found) - _MAX_UNREADABLE} more runs are left out: git runs verify lists them")
+
+
+def _needs_whole(fields: Sequence[str]) -> bool:
+    return any(field.split(".")[0] in DETAIL_KEYS for field in fields)
+
+
+def _cell(record: Record, field: str) -> str:
     from gitruns.cli.cells import printable
 
     return printable(text_of(lookup(record, field)))
