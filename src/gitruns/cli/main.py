@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Look": {
         "list": "List runs, the latest first",
         "show": "Show one run: what went in, what came out, what code it was",
+        "watch": "Follow runs while they are running",
         "log": "Show how a run came to be what it is",
         "artifacts": "List, fetch and check the files that a run kept",
         "source": "Print the commit that a run ran, or bring its code back",

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 UNPUBLISHED = "unpublished-commit"
 
 _WHY_HELD = {
-    UNPUBLISHED: "{runs} for the commits they ran to be pushed (git runs status lists them)",
-    "snapshot-undecided": "{runs}: they ran with changes that are in no commit (git runs push says what would go out)",
-    "not-merged": "{runs}: what the remote has of them could not be merged (git runs fetch says why)",
+    UNPUBLISHED: "{runs} until the code is pushed, too (git runs status lists such runs)",
+    "snapshot-undecided": "{runs}: made with changes that are in no commit (git runs push --dry-run lists them)",
+    "not-merged": "{runs}: what the remote has could not be merged (git runs fetch says why)",
 }
 _ELSE = "{runs}: git runs push --dry-run says why"
 
@@ -103,7 +103,7 @@ def _held(held: Sequence[Held]) -> Iterator[str]:
     for one in held:
         counts[one.reason] = counts.get(one.reason, 0) + 1
     for reason, count in counts.items():
-        runs = "1 run waits" if count == 1 else f"{count} runs wait"
+        runs = "1 run stays here" if count == 1 else f"{count} runs stay here"
         yield _WHY_HELD.get(reason, _ELSE).format(runs=runs)
 
 
