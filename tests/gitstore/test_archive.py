@@ -218,7 +218,12 @@ def test_two_tips_that_do_not_know_each_other_both_count(store: GitStore) -> Non
     fold(store, {run_id: left})
     store.backend.update_ref(f"refs/runs/{run_id}", right, tip)
     assert store.tips_of(run_id) == tuple(sorted((left, right)))
-    assert store.run_tip(run_id) == store.run_tips()[run_id] == max(left, right)
+    assert store.run_tip(run_id) == store.run_tips()[run_id] == store.merge_run_tips((left, right))
+    merged = store.run_tip(run_id)
+    assert merged is not None
+    newer = edit(store, run_id, merged, "both")
+    store.set_run_tip(run_id, newer, merged)
+    assert store.tips_of(run_id) == (newer,)
 
 
 def test_another_process_sees_a_new_segment_at_once(store: GitStore, git_repo: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
 from gitruns.entities.run import Identity, Run
+from gitruns.entities.tombstone import Tombstone
 from gitruns.errors import GitRunsError
 from gitruns.gitstore import refs
 from gitruns.gitstore.archive import Archive
@@ -22,8 +23,8 @@ from gitruns.gitstore.codec import (
     encode_start,
     is_metadata,
 )
-from gitruns.gitstore.codec.tombstone import decode_tombstone, is_purged
-from gitruns.gitstore.commits import end_subject, experiment_message, run_message, start_subject
+from gitruns.gitstore.codec.tombstone import decode_tombstone, encode_tombstone, is_purged
+from gitruns.gitstore.commits import end_subject, experiment_message, message, run_message, start_subject
 from gitruns.gitstore.folding import (
     add_segments,
     drop_runs,
@@ -33,6 +34,7 @@ from gitruns.gitstore.folding import (
     write_segments,
 )
 from gitruns.gitstore.git_tags import VersionTags
+from gitruns.gitstore.holding import Holding
 from gitruns.gitstore.identity import find_identity
 from gitruns.gitstore.merging import Merging
 from gitruns.gitstore.models import ModelTrees
@@ -42,7 +44,7 @@ from gitruns.gitstore.program import GitProgram
 from gitruns.gitstore.segment import Segment
 from gitruns.gitstore.signatures import Signer
 from gitruns.gitstore.tips import Tips
-from gitruns.gitstore.tombstone import is_tombstone, run_purged
+from gitruns.gitstore.tombstone import is_tombstone, read_tombstone, run_purged
 from gitruns.gitstore.tree_reader import TreeReader
 from gitruns.gitstore.trees import write_tree
 
@@ -71,8 +73,9 @@ class GitStore:
         self.paths = paths
         self._reader = TreeReader(backend)
         self._archive = Archive(backend, paths.common_dir)
-        self._tips = Tips(backend, self._archive, self._reader)
         self.merging = Merging(backend, self._reader)
+        self.holding = Holding(backend, self._reader)
+        self._tips = Tips(backend, self._archive, self._reader, self.holding, self.merging.runs)
         self.signer = Signer(backend, git, backend.config)
         self.models = ModelTrees(backend, self.signer)
         self.version_tags = VersionTags(backend, self.signer)
@@ -105,6 +108,10 @@ class GitStore:
     def loose_run_tips(self) -> dict[RunId, ObjectId]:
         """Returns what the runs' own refs hold, without the archive."""
         return self._tips.loose()
+
+    def kept_run_tips(self) -> dict[RunId, ObjectId]:
+        """Returns the runs that others have purged and this clone keeps, each where it is kept."""
+        return self._tips.kept_tips(self._tips.loose())
 
     def tips_of(self, run_id: RunId) -> tuple[ObjectId, ...]:
         """Returns all tips of a run that are no ancestors of others: its state is the merge of them."""
@@ -172,6 +179,16 @@ class GitStore:
     def why_not_foldable(self, run_id: RunId, tip: ObjectId) -> str | None:
         """Returns why the run at a commit cannot be archived, None when it can; raises `CorruptDataError`."""
         return why_not_foldable(self._reader, run_id, tip)
+
+    def write_tombstone(self, tombstone: Tombstone, identity: Identity) -> ObjectId:
+        """Writes the tombstone of a run and returns its commit; no ref is moved."""
+        author = Author(identity, tombstone.time_ms)
+        text = message(f"run {tombstone.run_id[:8]}: purged", {"Run-Id": tombstone.run_id})
+        return self._write_commit(encode_tombstone(tombstone), (), author, text)
+
+    def read_tombstone(self, commit: ObjectId) -> Tombstone:
+        """Returns what a tombstone says; raises `CorruptDataError` for a commit that is none."""
+        return read_tombstone(self._reader, commit)
 
     def is_tombstone(self, commit: ObjectId) -> bool:
         """Returns whether a commit says that its run was purged."""

@@ -38,7 +38,8 @@ class RepoSource:
         common = repo.store.paths.common_dir
         runs = common / "refs" / "runs"
         shared = [common / "packed-refs", common / "reftable" / "tables.list"]
-        self._watched = {REFS_PLACE: [*shared, runs], EXPERIMENTS_PLACE: [*shared, runs / "experiments"]}
+        kept = common / "refs" / "runs-local" / "keep"
+        self._watched = {REFS_PLACE: [*shared, runs, kept], EXPERIMENTS_PLACE: [*shared, runs / "experiments"]}
 
     def places(self) -> Mapping[str, str]:
         """Returns the marks of journals, refs, segments and experiments; a journal that is written never settles."""
@@ -64,7 +65,8 @@ class RepoSource:
 
     def _ref_states(self) -> dict[RunId, str]:
         """Returns what refs hold, and what was archived from there since the segments were listed."""
-        states: dict[RunId, str] = dict(self._repo.store.loose_run_tips())
+        store = self._repo.store
+        states: dict[RunId, str] = {**store.loose_run_tips(), **store.kept_run_tips()}
         for segment_id in self._repo.store.segments().keys() - self._segments:
             states = {**self._tips_in(segment_id), **states}
         return states
