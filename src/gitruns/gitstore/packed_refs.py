@@ -40,10 +40,17 @@ class PackedRefs:
     def below(self, prefix: str) -> dict[str, ObjectId]:
         """Returns the refs whose names begin with `prefix`."""
         data = self._read()
-        pattern = (self._line % re.escape(prefix)).encode()
+        # Git keeps the file sorted, so they lie side by side; were it not, more lines than these would be looked at.
+        wanted = b" " + prefix.encode(errors="surrogateescape")
+        first = data.find(wanted)
+        if first < 0:
+            return {}
+        end = data.find(b"\n", data.rfind(wanted))
+        lines = data[max(first - self._hex_length, 0) : len(data) if end < 0 else end + 1]
+        pattern = (self._line % re.escape(prefix)).encode(errors="surrogateescape")
         return {
             match[2].decode(errors="surrogateescape"): ObjectId(match[1].decode())
-            for match in re.finditer(pattern, data, re.MULTILINE)
+            for match in re.finditer(pattern, lines, re.MULTILINE)
         }
 
     @contextmanager
