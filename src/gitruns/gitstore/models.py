@@ -66,14 +66,16 @@ class ModelTrees:
         """Moves a model's ref by compare-and-set; raises `ConflictError` when it is not at `old` (None: absent)."""
         self._backend.update_ref(refs.model_id_ref(model_id), new, old)
 
-    def sync(self, model_id: ModelId, tip: ObjectId, *tags: str) -> None:
-        """Makes the last commit of a model durable, its ref, and refs of git tags."""
-        objects = {tip, *self._objects_of(tip)}
-        for tag in tags:
-            oid = self._backend.read_ref(tag)
-            if oid is not None:
-                objects |= {oid, *self._target_of(oid)}
-        self._backend.sync(objects, [refs.model_id_ref(model_id), *tags])
+    def sync(self, model_id: ModelId, tip: ObjectId) -> None:
+        """Makes the last commit of a model durable, and its ref."""
+        self._backend.sync({tip, *self._objects_of(tip)}, [refs.model_id_ref(model_id)])
+
+    def sync_tag(self, model_id: ModelId, number: int) -> None:
+        """Makes the git tag of a version durable, and what it stands at."""
+        ref = refs.version_tag_ref(model_id, number)
+        oid = self._backend.read_ref(ref)
+        if oid is not None:
+            self._backend.sync({oid, *self._target_of(oid)}, [ref])
 
     def _objects_of(self, tip: ObjectId) -> set[ObjectId]:
         """Trees and files that the commit has and its first parent has not."""

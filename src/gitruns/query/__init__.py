@@ -6,7 +6,8 @@ column; hostile text takes linear time, and no more than a few milliseconds.
 """
 
 from gitruns.query.dialects import Dialect, read_order, read_query
-from gitruns.query.fields import EXPERIMENTS, RUNS, Subject
+from gitruns.query.evaluate import evaluate, in_order
+from gitruns.query.fields import EXPERIMENTS, MODEL_VERSIONS, MODELS, RUNS, Subject
 from gitruns.query.format import format_order, format_query
 from gitruns.query.mlflow import parse_mlflow, parse_mlflow_order
 from gitruns.query.order import parse_order
@@ -15,11 +16,15 @@ from gitruns.query.suggest import nearest
 
 __all__ = [
     "EXPERIMENTS",
+    "MODELS",
+    "MODEL_VERSIONS",
     "RUNS",
     "Dialect",
     "Subject",
+    "evaluate",
     "format_order",
     "format_query",
+    "in_order",
     "nearest",
     "parse",
     "parse_mlflow",

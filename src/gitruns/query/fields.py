@@ -38,6 +38,7 @@ class Attribute:
 
 STATUS_WORDS = ("RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED")
 LIFECYCLE_WORDS = ("active", "deleted")
+STAGE_WORDS = ("None", "Staging", "Production", "Archived")
 
 RUN_ATTRIBUTES = (
     Attribute("run_id", Holds.TEXT, ("id",)),
@@ -74,6 +75,31 @@ EXPERIMENT_ATTRIBUTES = (
     Attribute("creation_time", Holds.TIME, ("created",)),
     Attribute("last_update_time", Holds.TIME, ("updated",)),
     Attribute("lifecycle_stage", Holds.TEXT, ("lifecycle",), words=LIFECYCLE_WORDS),
+)
+
+MODEL_ATTRIBUTES = (
+    Attribute("name", Holds.TEXT),
+    Attribute("creation_timestamp", Holds.TIME, ("created", "timestamp", "creation_time")),
+    Attribute("last_updated_timestamp", Holds.TIME, ("updated", "last_update_time")),
+    Attribute("lifecycle_stage", Holds.TEXT, ("lifecycle",), words=LIFECYCLE_WORDS),
+    Attribute("description", Holds.TEXT),
+    Attribute("versions", Holds.NUMBER),
+)
+
+MODEL_VERSION_ATTRIBUTES = (
+    Attribute("name", Holds.TEXT, ("model",)),
+    Attribute("version_number", Holds.NUMBER, ("version", "number")),
+    Attribute("run_id", Holds.TEXT, ("run",)),
+    Attribute("source_path", Holds.TEXT, ("source",)),
+    Attribute("creation_timestamp", Holds.TIME, ("created", "creation_time")),
+    Attribute("last_updated_timestamp", Holds.TIME, ("updated", "last_update_time")),
+    Attribute("lifecycle_stage", Holds.TEXT, ("lifecycle",), words=LIFECYCLE_WORDS),
+    Attribute("stage", Holds.TEXT, ("current_stage",), words=STAGE_WORDS),
+    Attribute("alias", Holds.TEXT),  # of several it is enough when one fits
+    Attribute("user_id", Holds.TEXT, ("user",)),
+    Attribute("digest", Holds.TEXT),
+    Attribute("description", Holds.TEXT),
+    Attribute("confirmed", Holds.TRUTH),
 )
 
 DATASET_KEYS = ("name", "digest", "context")
@@ -138,4 +164,26 @@ EXPERIMENTS = Subject(
     mlflow_filter=_EXPERIMENT_NAMES,
     mlflow_order=_EXPERIMENT_NAMES,
     mlflow_lists=frozenset({"experiment_id"}),
+)
+
+_OF_REGISTRY = {word: entity for word, entity in _ENTITY_WORDS.items() if entity in (Entity.TAG, Entity.ATTRIBUTE)}
+
+MODELS = Subject(
+    word="model",
+    entities=_OF_REGISTRY,
+    mlflow_entities=frozenset({"attribute", "tag", "tags"}),
+    attributes=_by_name(MODEL_ATTRIBUTES),
+    mlflow_filter=frozenset({"name"}),
+    mlflow_order=frozenset({"name", "timestamp", "creation_timestamp", "last_updated_timestamp"}),
+    mlflow_lists=frozenset({"name"}),
+)
+
+MODEL_VERSIONS = Subject(
+    word="version",
+    entities=_OF_REGISTRY,
+    mlflow_entities=frozenset({"attribute", "tag", "tags"}),
+    attributes=_by_name(MODEL_VERSION_ATTRIBUTES),
+    mlflow_filter=frozenset({"name", "version_number", "run_id", "source_path"}),
+    mlflow_order=frozenset({"name", "version_number", "creation_timestamp", "last_updated_timestamp"}),
+    mlflow_lists=frozenset({"name", "run_id"}),
 )

@@ -23,7 +23,7 @@ from gitruns.query.ast import (
     OrderItem,
     Text,
 )
-from gitruns.query.fields import DATASET_KEYS, EXPERIMENTS, RUNS, Holds, Subject
+from gitruns.query.fields import DATASET_KEYS, EXPERIMENTS, MODEL_VERSIONS, MODELS, RUNS, Holds, Subject
 from gitruns.query.lexer import Lexer
 from gitruns.query.operands import as_metric_number, number_literal
 from gitruns.query.pointing import bad_query
@@ -35,6 +35,7 @@ _ON_KEYS = (*_ON_TEXT, "IS NULL", "IS NOT NULL")
 _ON_LISTS = (*_ON_TEXT, "IN", "NOT IN")
 _ON_IDS = ("=", "!=", "IN", "NOT IN")
 _ENTITIES = "['metric', 'parameter', 'tag', 'attribute', 'dataset']"
+_REGISTRY = (MODELS, MODEL_VERSIONS)
 _SHOWN = 80
 _WORDS = {Entity.PARAM: "parameter"}
 
@@ -103,7 +104,7 @@ class _MlflowParser:
         found = self._identifier(token, self._subject.mlflow_order)
         if found.entity is Entity.DATASET:
             raise self.error("Invalid identifier type 'dataset'", token.start)
-        if self._subject is EXPERIMENTS and found.entity is not Entity.ATTRIBUTE:
+        if self._subject is not RUNS and found.entity is not Entity.ATTRIBUTE:
             raise self.error(f"Invalid order_by entity: {found.entity}", token.start)
         return OrderItem(found, direction.keyword == "desc")
 
@@ -182,6 +183,8 @@ class _MlflowParser:
         return Field(entity or Entity.ATTRIBUTE, token.text, token.start)
 
     def _null(self, field: Field, comparator: str, operator: Token) -> Condition:
+        if self._subject in _REGISTRY:
+            raise self.error(f"Invalid clause(s) in filter string: '{comparator}'", operator.start)
         allowed = (Entity.TAG, Entity.PARAM) if self._subject is RUNS else (Entity.TAG,)
         if field.entity not in allowed:
             raise self.error(
@@ -196,23 +199,25 @@ class _MlflowParser:
             raise self.error(f"Invalid comparator '{comparator}' not one of {list(allowed)}", operator.start)
 
     def _comparators(self, field: Field) -> tuple[str, ...]:
-        if field.entity is Entity.METRIC or self._is_time(field):
+        if field.entity is Entity.METRIC or self._is_numeric(field):
             return _ORDERED
+        if self._subject in _REGISTRY:
+            return _ON_LISTS if field.key in self._subject.mlflow_lists else _ON_TEXT
         if field.entity in (Entity.PARAM, Entity.TAG):
             return _ON_KEYS
         if self._subject is EXPERIMENTS:
             return _ON_IDS if field.key == "experiment_id" else _ON_TEXT
         return _ON_LISTS
 
-    def _is_time(self, field: Field) -> bool:
+    def _is_numeric(self, field: Field) -> bool:
         attribute = self._subject.attribute(field.key) if field.entity is Entity.ATTRIBUTE else None
-        return attribute is not None and attribute.holds is Holds.TIME
+        return attribute is not None and attribute.holds in (Holds.TIME, Holds.NUMBER)
 
     # Values
 
     def _value(self, field: Field) -> Text | Number | tuple[Text, ...]:
         token = self._lexer.take()
-        if field.entity is Entity.METRIC or self._is_time(field):
+        if field.entity is Entity.METRIC or self._is_numeric(field):
             return self._number(token, field)
         if token.kind in (TokenKind.TEXT, TokenKind.QUOTED) and self._text[token.start] != "e":
             return Text(token.text, token.start)
@@ -231,6 +236,10 @@ class _MlflowParser:
     def _number(self, token: Token, field: Field) -> Number:
         minus = token.kind is TokenKind.SYMBOL and token.text == "-"
         number = self._lexer.take() if minus else token
+        if self._subject is MODEL_VERSIONS and number.kind is TokenKind.TEXT and number.text.isdigit():
+            return Number(
+                int(number.text), number.start
+            )  # versions are text on the wire, and so some clients quote them
         adjacent = not minus or number.start == token.end
         if number.kind is not TokenKind.NUMBER or not adjacent:
             what = "metric" if field.entity is Entity.METRIC else f"numeric attribute: {field.key}"

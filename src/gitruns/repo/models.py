@@ -1,6 +1,8 @@
 """Registered models in git: one ref each, edited by a child commit, found by id or by name.
 
-What versions, aliases and stages mean is `registry`'s; this is how they are stored.
+What versions, aliases and stages mean is `registry`'s; this is how they are stored, and how their git tags come into
+being. A version of a run that is still live gets its git tag when the run is sealed; a note beside the repository says
+that there is such a one, so that nobody looks for it in vain.
 """
 
 from __future__ import annotations
@@ -9,14 +11,16 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ObjectId, WriterId
-from gitruns.entities.model import ModelId, RegisteredModel
+from gitruns.entities.model import ModelId, ModelVersion, RegisteredModel, VersionId
 from gitruns.entities.run import Identity
 from gitruns.entities.stamp import Stamp, next_stamp
-from gitruns.errors import ConflictError, LockedError, NotFoundError
+from gitruns.errors import ConflictError, GitRunsError, LockedError, NotFoundError
 from gitruns.gitstore import ChainEntry, GitStore
+from gitruns.gitstore.git_tags import VersionTag
 from gitruns.gitstore.refs import model_id_candidate
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.runlog import now_ms
@@ -29,12 +33,13 @@ Edit = tuple[RegisteredModel, tuple[str, ...], str]
 
 
 class Models:
-    """The registered models of one repository."""
+    """The registered models of one repository. `folder` is where the note of versions without a git tag is."""
 
-    def __init__(self, store: GitStore, writer: WriterId, identity: Callable[[], Identity]) -> None:
+    def __init__(self, store: GitStore, writer: WriterId, identity: Callable[[], Identity], folder: Path) -> None:
         self._store = store
         self._trees = store.models
         self._writer = writer
+        self._note = folder / "untagged"
         self.identity = identity
 
     def all(self) -> list[RegisteredModel]:
@@ -92,12 +97,11 @@ class Models:
         change: Callable[[RegisteredModel, int], Edit | None],
         *,
         reason: str = "",
-        tags: tuple[str, ...] = (),
     ) -> RegisteredModel:
         """Changes a model by compare-and-set, as often as it takes, and returns its new state; durable on return.
 
         `change` is given the present state and the time, and returns None when there is nothing to do. Fields that it
-        names get one stamp. `tags` are refs of git tags to put on disk with it. Raises `ConflictError`.
+        names get one stamp. Raises `ConflictError`.
         """
         deadline, pause_s = time.monotonic() + PATIENCE_S, 0.002
         while True:
@@ -113,13 +117,114 @@ class Models:
             new = replace(new, last_update_time_ms=time_ms, stamps=read_only(stamped))
             commit = self._write(new, old.commit, time_ms, subject, reason)
             if self._moved(model_id, commit, old.commit):
-                self._trees.sync(model_id, commit, *tags)
+                self._trees.sync(model_id, commit)
                 return self._trees.read(commit)
             if time.monotonic() > deadline:
                 raise ConflictError(f"cannot change model '{old.name}': others keep changing it", kind="ref-moved")
             # Whoever comes second waits a random while, so that many processes do not keep meeting.
             time.sleep(random.uniform(0, pause_s))  # noqa: S311  no secret
             pause_s = min(pause_s * 2, 0.1)
+
+    # Git tags
+
+    def decider(self) -> str | None:
+        """Returns the remote that decides on numbers; None in a repository without remotes, which decides itself.
+
+        It is empty where there are several and none was chosen: then nobody can decide yet.
+        """
+        names = self._store.git.run("remote").decode(errors="surrogateescape").splitlines()
+        chosen = self._store.config("runs.remote")
+        if chosen:
+            return chosen
+        if not names:
+            return None
+        return "origin" if "origin" in names else names[0] if len(names) == 1 else ""
+
+    def tag_object(
+        self, model: RegisteredModel, version: ModelVersion, number: int, *, sign: bool | None = None
+    ) -> ObjectId | None:
+        """Writes the object of a version's git tag, and no ref; None while its run is not in git yet."""
+        tags = self._store.version_tags
+        if version.run_id is None:
+            files = {"format": b"gitruns 1\n", "source": version.source.encode() + b"\n"}
+            target = tags.record_commit(files, version.creation_time_ms)
+        elif version.run_commit is None:
+            return None
+        else:
+            target = tags.release_commit(version.run_commit)
+        says = VersionTag(
+            model_id=model.id,
+            model=model.name,
+            number=number,
+            version_id=version.id,
+            run_id=version.run_id,
+            path=version.path,
+            digest=version.digest,
+            source=version.source,
+            target=target,
+            note=version.description,
+        )
+        return tags.write(says, self.identity(), version.creation_time_ms, sign=sign)
+
+    def remember_untagged(self) -> None:
+        """Notes that some version waits for its git tag until its run is sealed."""
+        self._note.parent.mkdir(parents=True, exist_ok=True)
+        self._note.touch()
+
+    def settle(self) -> None:
+        """Makes the git tags that are due because a run has been sealed; what fails is tried again the next time."""
+        if not self._note.exists():
+            return
+        waiting = False
+        for model_id in self._trees.tips():
+            try:
+                waiting |= self.settle_model(model_id)
+            except (GitRunsError, OSError):
+                waiting = True
+        if not waiting:
+            self._note.unlink(missing_ok=True)
+
+    def settle_model(self, model_id: ModelId) -> bool:
+        """Makes the git tags that are due for one model, also any that a crash left out.
+
+        Returns whether one must still wait for its run.
+        """
+        versions = self.get(model_id).versions.values()
+        return any([self._settle_version(model_id, version) for version in versions])
+
+    def _settle_version(self, model_id: ModelId, version: ModelVersion) -> bool:
+        if version.run_id is not None and version.run_commit is None:
+            tip = self._store.run_tip(version.run_id)
+            if tip is None or not self._store.read_run(tip).info.status.ended:
+                return True
+            self._set_tag(model_id, version.id, tip)
+        elif version.number is not None and version.git_tag is None:
+            self._set_tag(model_id, version.id, version.run_commit)
+        elif version.number is not None and version.git_tag is not None:
+            self._make_ref(model_id, version.number, version.git_tag)
+        return False
+
+    def _make_ref(self, model_id: ModelId, number: int, git_tag: ObjectId) -> None:
+        if self._store.version_tags.at(model_id, number) is None and self._store.backend.has_object(git_tag):
+            self._store.version_tags.set(model_id, number, git_tag)
+
+    def _set_tag(self, model_id: ModelId, version_id: VersionId, tip: ObjectId | None) -> None:
+        def change(old: RegisteredModel, time_ms: int) -> Edit | None:
+            before = old.versions[version_id]
+            version = replace(before, run_commit=before.run_commit or tip)
+            if version.number is not None and version.git_tag is None:
+                version = replace(version, git_tag=self.tag_object(old, version, version.number))
+            if version == before:
+                return None
+            versions = read_only({**old.versions, version_id: version})
+            return replace(old, versions=versions), (), f"tag {version.label}"
+
+        model = self.edit(model_id, change)
+        version = model.versions[version_id]
+        if version.number is not None and version.git_tag is not None:
+            self._make_ref(model_id, version.number, version.git_tag)
+
+    # Inside
 
     def _write(
         self, model: RegisteredModel, parent: ObjectId | None, time_ms: int, subject: str, reason: str
