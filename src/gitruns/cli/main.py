@@ -40,8 +40,11 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "verify": "Check that stored runs are what they say they are",
     },
     "Compare": {
+        "best": "Find the best run by a metric, of all or of each group",
+        "stats": "Sum up a metric over runs: count, mean, spread, least, median, greatest",
         "diff": "Show what differs between two runs: results, params, code, data",
         "compare": "Show runs side by side",
+        "review": "Review a change by the runs of its code",
     },
     "Change": {
         "tag": "Show, set or delete tags of a run",

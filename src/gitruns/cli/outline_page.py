@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitruns.cli.cells import printable
@@ -11,10 +12,18 @@ from gitruns.cli.terminal import Terminal
 
 if TYPE_CHECKING:
     from gitruns.compare.render.outline import Cell, Outline, Section
+    from gitruns.compare.review import Review
 
 _INDENT = 4
 _ASCII = {"→": "->", "–": "-", "…": "...", "±": "+-", "−": "-"}
-_STYLES = {"better": "added", "added": "added", "worse": "removed", "removed": "removed", "faint": "faint", "strong": "metric"}
+_STYLES = {
+    "better": "added",
+    "added": "added",
+    "worse": "removed",
+    "removed": "removed",
+    "faint": "faint",
+    "strong": "metric",
+}
 _PATCH = (("+++", "heading"), ("---", "heading"), ("+", "added"), ("-", "removed"), ("@@", "key"), ("diff ", "heading"))
 
 
@@ -83,3 +92,14 @@ class _Page:
     def _patch_line(self, line: str) -> str:
         style = next((style for start, style in _PATCH if line.startswith(start)), None)
         return self._terminal.paint(printable(line, keep="\t"), style) + "\n"
+
+
+def review_page(review: Review, terminal: Terminal) -> str:
+    """Returns a review for a terminal: the verdict in its colour, then as any outline, without the code's lines."""
+    from gitruns.compare.render.review_outline import review_outline
+
+    outline = review_outline(review, curves=terminal.unicode)
+    sections = [replace(section, patches=()) for section in outline.sections]
+    style = {"passed": "FINISHED", "failed": "error", "undecided": "hint"}.get(review.verdict.value, "heading")
+    shown = replace(outline, lead="", sections=tuple(sections))
+    return f"{terminal.paint(outline.lead, style)}\n\n{outline_page(shown, terminal)}"

@@ -48,7 +48,7 @@ def _group(comparison: Comparison, name: str) -> Section:
     same = [row for row in rows if name == "environment" and not row.varies and row.key not in ("python", "platform")]
     rows = tuple(row for row in rows if row not in same)
     shown = [(Cell(row.key, KEY), *_cells(row)) for row in rows[:_MAX_FIELDS]]
-    notes = (f"and {len(rows) - _MAX_FIELDS} more",) if len(rows) > _MAX_FIELDS else ()
+    notes: tuple[str, ...] = (f"and {len(rows) - _MAX_FIELDS} more",) if len(rows) > _MAX_FIELDS else ()
     notes += (f"{counted(len(same), 'package')} the same",) if same else ()
     return Section(title=name.capitalize(), head=("", *_ids(comparison)), rows=tuple(shown), notes=notes)
 
