@@ -54,6 +54,14 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "restore": "Bring back runs that were taken out of sight",
         "experiments": "List and change experiments",
     },
+    "Share": {
+        "push": "Send runs to a remote, their artifacts first",
+        "fetch": "Bring the runs of others, and merge them with those here",
+        "pull": "Fetch runs, and bring their artifacts to this machine",
+        "sync": "Fetch, then push",
+        "bundle": "Write runs into a file, to carry them where no network goes",
+        "unbundle": "Take in runs from a file that bundle has written",
+    },
     "Keep house": {
         "archive": "Put many finished runs under one git ref",
     },

@@ -37,12 +37,16 @@ def is_ours(ref: str) -> bool:
 
 
 class Mirror:
-    """The mirror of one remote in one clone. `broken` are refs that could not be brought, and why."""
+    """The mirror of one remote in one clone. `broken` are refs that could not be brought, and why.
 
-    def __init__(self, store: GitStore, remote: Remote, transport: Transport) -> None:
+    `may_cut` says that a shallow clone may ask for a depth; a bundle knows none.
+    """
+
+    def __init__(self, store: GitStore, remote: Remote, transport: Transport, *, may_cut: bool = True) -> None:
         self._store = store
         self._remote = remote
         self._transport = transport
+        self._may_cut = may_cut
         self.broken: dict[str, GitRunsError] = {}
 
     def refs(self) -> dict[str, ObjectId]:
@@ -57,7 +61,7 @@ class Mirror:
         at_hand = {ref: oid for ref, oid in wanted.items() if self._is_at_hand(ref, oid)}
         self.note(at_hand, here)
         missing = [ref for ref in wanted if ref not in at_hand]
-        if not is_shallow(self._store):
+        if not (self._may_cut and is_shallow(self._store)):
             self._fetch(missing, None)
             return
         self._fetch([ref for ref in missing if refs.segment_id_of(ref) is None], 1)
