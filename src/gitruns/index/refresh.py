@@ -250,8 +250,9 @@ def _announce(connection: sqlite3.Connection, source: Source, size: int) -> None
     left = int(connection.execute("SELECT count(*) FROM pending").fetchone()[0]) - size
     rows = connection.execute("SELECT run_id FROM pending LIMIT ? OFFSET ?", (size, size)) if left > 0 else ()
     ids = [RunId(row[0]) for row in rows]
-    states = _states_of(connection, source, ids, json.dumps(ids)) if ids else {}
-    source.expect(list(states.items()), max(left, 0))
+    listed = json.dumps(ids)
+    states, known = _states_of(connection, source, ids, listed), _known_states(connection, listed)
+    source.expect([(run_id, state) for run_id, state in states.items() if known.get(run_id) != state], max(left, 0))
 
 
 def _write_failures(

@@ -127,7 +127,7 @@ class RepoSource:
 
     def expect(self, wanted: Sequence[tuple[RunId, str]], left: int) -> None:
         """Begins to read what comes next, in other processes when it is much."""
-        if self._pool is None and left >= MANY:
+        if self._pool is None and wanted and left >= MANY:
             self._pool = BulkPool(self._repo.store.paths.git_dir, self._environ)
         if self._pool is not None:
             self._pool.expect([ObjectId(state) for _, state in wanted if _is_commit(state)])
