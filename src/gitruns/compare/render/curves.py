@@ -20,7 +20,7 @@ _BASE, _HEAD, _GRID, _TEXT = _STAND_INS
 _SETTINGS = {
     "svg.hashsalt": "gitruns",
     "svg.fonttype": "none",
-    "font.size": 9.0,
+    "font.size": 10.5,
     "axes.edgecolor": _GRID,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
@@ -48,7 +48,7 @@ def curve_svg(curves: Curves) -> Markup:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()  # what a person has set in matplotlibrc must not change the bytes
         matplotlib.rcParams.update(_SETTINGS)
-        figure = figure_module.Figure(figsize=(4.8, 2.5), layout="constrained")
+        figure = figure_module.Figure(figsize=(4.7, 2.6), layout="constrained")
         axes = figure.add_subplot()
         for series in curves.series:
             _draw(axes, series)

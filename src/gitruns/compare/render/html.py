@@ -5,13 +5,18 @@ A content security policy in the file forbids whatever a hole in our escaping co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from gitruns.compare.render.elements import Markup, el, join
 from gitruns.compare.render.outline import KEY, NUMBER, TEXT, Cell, Outline, Section
 from gitruns.compare.render.stylesheet import NOTEBOOK_STYLE, STYLE
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+_WIDE = 5
+"""Tables of so many columns become a card a row on a phone."""
 
 
 def page(title: str, body: Iterable[Markup]) -> str:
@@ -38,6 +43,8 @@ def page(title: str, body: Iterable[Markup]) -> str:
 
 def cell_markup(cell: Cell) -> Markup:
     """Returns one cell's text in its tone."""
+    if not cell.text:
+        return Markup("")
     kind = {KEY: "key", TEXT: "value"}.get(cell.kind)
     classes = " ".join(word for word in (kind, cell.tone) if word)
     return el("span", cell.text, class_=classes) if classes else join(cell.text)
@@ -50,27 +57,42 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Markup:
     right = ["number" if any(row[place].kind == NUMBER for row in rows) else None for place in range(len(rows[0]))]
     titles = [el("th", title, scope="col", class_=class_) for title, class_ in zip(head, right, strict=True)]
     body = [
-        el("tr", [el("td", cell_markup(cell), class_=class_) for cell, class_ in zip(row, right, strict=True)])
+        el(
+            "tr",
+            [
+                el("td", cell_markup(cell), class_=class_, data_label=title or None)
+                for cell, class_, title in zip(row, right, head, strict=True)
+            ],
+        )
         for row in rows
     ]
     header = el("thead", el("tr", titles)) if any(head) else None
-    return el("div", el("table", header, el("tbody", body)), class_="scroll")
+    wide = "wide" if len(head) >= _WIDE else None
+    return el("div", el("table", header, el("tbody", body), class_=wide), class_="scroll")
 
 
-_LINES = (("+++", "hunk"), ("---", "hunk"), ("+", "added"), ("-", "removed"), ("@@", "hunk"), ("diff --git ", "file"))
-_NOISE = ("index ", "similarity index ", "old mode ", "new mode ")
+_BODY = {"+": "added", "-": "removed", "@": "hunk", "\\": "hunk"}
+_NOISE = ("index ", "similarity index ", "old mode ", "new mode ", "--- ", "+++ ")
+_FILE = re.compile(r"diff --git a/(.+) b/\1")
 
 
 def patch(text: str) -> Markup:
-    """Returns a unified diff, a line a line, coloured."""
-    lines = [line for line in text.split("\n") if not line.startswith(_NOISE)]
-    while lines and not lines[-1]:
-        lines.pop()
-    marked = [
-        el("span", line, class_=next((name for start, name in _LINES if line.startswith(start)), None))
-        for line in lines
-    ]
-    return el("div", marked, class_="patch", tabindex="0", role="region", aria_label="difference")
+    """Returns a unified diff, a line a line, coloured; each file begins with its path."""
+    return el("div", list(_patch_lines(text)), class_="patch", tabindex="0", role="region", aria_label="difference")
+
+
+def _patch_lines(text: str) -> Iterator[Markup]:
+    in_head = True  # a removed line of `-- x` looks like a head's `--- x`: where it stands tells
+    for line in text.removesuffix("\n").split("\n"):
+        if line.startswith("diff --git "):
+            in_head = True
+            named = _FILE.fullmatch(line)
+            yield el("span", named[1] if named else line.removeprefix("diff --git "), class_="file")
+            continue
+        in_head = in_head and not line.startswith("@@")
+        if in_head and line.startswith(_NOISE):
+            continue
+        yield el("span", line, class_="hunk" if in_head else _BODY.get(line[:1]))
 
 
 def details(summary: object, *inside: object, is_open: bool = False) -> Markup:

@@ -10,16 +10,16 @@ from gitruns.compare.render.elements import Markup, el, join
 from gitruns.compare.render.html import cell_markup, details, page, patch, section_markup, table
 from gitruns.compare.render.outline import Cell, Section, counted
 from gitruns.compare.render.review_outline import (
+    MARKS,
     commit_cells,
     difference_sections,
     headline,
     result_section,
-    rule_section,
     run_section,
     side_cells,
 )
 from gitruns.compare.review.choose import Side
-from gitruns.compare.review.report import Curves, PairReview, Review, Verdict
+from gitruns.compare.review.report import Curves, Outcome, PairReview, Review, RuleResult, Verdict
 
 _CLASSES = {Verdict.PASSED: "passed", Verdict.FAILED: "failed", Verdict.UNDECIDED: "undecided", Verdict.NO_RULES: ""}
 _MAX_PATCH = 400_000
@@ -46,9 +46,9 @@ def _body(review: Review, curves: bool) -> Iterator[Markup]:
     )
     for warning in review.warnings:
         yield el("p", warning, class_="warning")
-    rules = rule_section(review.rules)
-    if rules:
-        yield section_markup(rules)
+    if review.rules:
+        yield el("h2", "Rules")
+        yield el("ul", [_rule(result) for result in review.rules], class_="rules")
     for place, pair in enumerate(review.pairs):
         yield from _pair(pair, place, len(review.pairs), curves)
     if review.more_pairs:
@@ -63,6 +63,17 @@ def _body(review: Review, curves: bool) -> Iterator[Markup]:
         el("p", f"Head: {review.head.why}."),
         el("p", f"Base: {review.base.why}."),
         el("p", "Made by ", el("code", f"git runs review {review.span.text}")),
+    )
+
+
+def _rule(result: RuleResult) -> Markup:
+    tone = {Outcome.HELD: "better", Outcome.BROKEN: "worse"}.get(result.outcome, "faint")
+    return el(
+        "li",
+        el("span", MARKS[result.outcome], class_=f"mark {tone}", aria_hidden="true"),
+        el("span", el("span", result.rule.metric, class_="key"), result.rule.text, class_="rule"),
+        el("span", result.why, class_="why"),
+        el("span", result.outcome.value, class_=tone),
     )
 
 

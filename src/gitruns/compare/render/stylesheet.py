@@ -23,13 +23,13 @@ p { margin: .35rem 0; }
 code, pre, .key, .value { font-family: ui-monospace, SFMono-Regular, "SF Mono", Menlo, Consolas, "Liberation Mono",
   monospace; font-size: .9em; }
 .key, .value, code { overflow-wrap: anywhere; }
+td .key, td .value { display: inline-block; max-width: 26rem; overflow-wrap: break-word; white-space: pre-wrap; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { text-align: left; padding: .38rem .9rem .38rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th, td { text-align: left; padding: .38rem 1.2rem .38rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 500; font-size: .82rem; color: var(--soft); white-space: nowrap; }
-td:first-child { min-width: 7rem; }
 th:last-child, td:last-child { padding-right: 0; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+td.number, th.number { text-align: right; white-space: nowrap; width: 1%; }
 .better, .added { color: var(--better); }
 .worse, .removed { color: var(--worse); }
 .faint { color: var(--soft); }
@@ -43,12 +43,21 @@ summary { cursor: pointer; padding: .55rem .85rem; font-weight: 550; }
 summary:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 8px; }
 details > .inside { border-top: 1px solid var(--line); padding: .35rem .85rem .85rem; }
 .patch { margin: .5rem 0; border: 1px solid var(--line); border-radius: 8px; overflow-x: auto; background: var(--field);
-  line-height: 1.45; font-size: .8rem; padding: .5rem 0; tab-size: 4; }
+  padding: .5rem 0; tab-size: 4; font: .8rem/1.45 ui-monospace, SFMono-Regular, "SF Mono", Menlo, Consolas,
+  "Liberation Mono", monospace; }
 .patch span { display: block; min-width: max-content; padding: 0 .85rem; white-space: pre; min-height: 1.45em; }
 .patch .added { background: var(--better-field); }
 .patch .removed { background: var(--worse-field); }
 .patch .hunk { color: var(--soft); }
-.patch .file { font-weight: 650; padding-top: .55rem; }
+.patch .file { font-weight: 650; padding-top: .4rem; padding-bottom: .3rem; }
+.patch .file:not(:first-child) { border-top: 1px solid var(--line); margin-top: .5rem; }
+ul.rules { list-style: none; margin: 0; padding: 0; }
+ul.rules li { display: flex; flex-wrap: wrap; gap: .1rem .7rem; align-items: baseline; padding: .45rem 0;
+  border-bottom: 1px solid var(--line); }
+ul.rules .mark { width: 1em; text-align: center; }
+ul.rules .rule { flex: 1 1 14rem; min-width: 0; overflow-wrap: anywhere; }
+ul.rules .rule .key { font-weight: 650; margin-right: .6em; }
+ul.rules .why { color: var(--soft); font-variant-numeric: tabular-nums; }
 .verdict { border-radius: 10px; padding: .85rem 1.1rem; margin: 1.2rem 0; border: 1px solid var(--line);
   background: var(--field); }
 .verdict.passed { background: var(--better-field); border-color: var(--better); }
@@ -68,7 +77,14 @@ figure svg text { font-family: inherit !important; fill: var(--soft) !important;
 .legend .head::before { background: var(--head); }
 footer { margin-top: 3rem; color: var(--soft); font-size: .85rem;
   border-top: 1px solid var(--line); padding-top: .8rem; }
-@media (max-width: 34rem) { main { padding: 1.2rem .9rem 3rem; } th, td { padding-right: .7rem; }
+@media (max-width: 34rem) {
+  table.wide, .wide tbody, .wide tr { display: block; } .wide thead { display: none; }
+  .wide tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  .wide td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; width: auto; }
+  .wide td.number { width: auto; } .wide td:first-child { font-weight: 650; } .wide td:empty { display: none; }
+  .wide td[data-label]:not(:first-child)::before { content: attr(data-label); color: var(--soft); font-weight: 400; }
+  ul.rules .why { flex-basis: 100%; padding-left: 1.7em; order: 3; }
+  main { padding: 1.2rem .9rem 3rem; } th, td { padding-right: .7rem; }
   dl.facts { grid-template-columns: 1fr; gap: 0; } dl.facts dd { margin-bottom: .5rem; } h1 { font-size: 1.3rem; } }
 @media print { details { break-inside: avoid; } main { max-width: none; } }
 """
