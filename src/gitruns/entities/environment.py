@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeVar
 
+K = TypeVar("K")
 V = TypeVar("V")
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
-def read_only(values: Mapping[str, V]) -> Mapping[str, V]:
+def read_only(values: Mapping[K, V]) -> Mapping[K, V]:
     """Returns a view of a copy of the mapping that nobody can change."""
     return MappingProxyType(dict(values))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
+from gitruns.entities.model import RegisteredModel
 from gitruns.entities.run import Identity, Run
 from gitruns.entities.tombstone import Tombstone
 from gitruns.errors import GitRunsError
@@ -347,6 +348,10 @@ class GitStore:
         self.backend.close()
 
     # Models
+
+    def read_model(self, commit: ObjectId) -> RegisteredModel:
+        """Returns the registered model as a commit holds it; raises `CorruptDataError` naming what is wrong where."""
+        return self.models.read(commit)
 
     def merge_model_tips(self, tips: Iterable[ObjectId]) -> ObjectId:
         """Writes the merge of some tips of one registered model and returns it; the tip itself when one is left."""

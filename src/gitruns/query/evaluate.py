@@ -143,9 +143,10 @@ def _is_nan(value: Any) -> bool:
 def _calculated(operator: str, one: Number | None, other: Number | None) -> float:
     if one is None or other is None or (operator == "/" and other == 0):
         return math.nan
-    return {"+": lambda: one + other, "-": lambda: one - other, "*": lambda: one * other, "/": lambda: one / other}[
-        operator
-    ]()
+    first, second = float(one), float(other)
+    if operator == "/":
+        return first / second
+    return {"+": first + second, "-": first - second, "*": first * second}[operator]
 
 
 def _compared(mode: Mode | None, operator: str, one: Any, other: Any) -> bool:

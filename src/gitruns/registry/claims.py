@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ObjectId
-from gitruns.entities.model import ModelId, ModelVersion, RegisteredModel, VersionId
+from gitruns.entities.model import ModelId, ModelVersion, RegisteredModel, VersionId, in_order
 from gitruns.errors import CorruptDataError, GitRunsError, NotFoundError
 from gitruns.gitstore.refs import VERSION_TAGS, version_of_tag, version_tag_ref
 from gitruns.gitstore.transport import Moved, Transport
@@ -122,11 +122,7 @@ def _claims(repo: Repo, report: ClaimReport, may_publish: Callable[[ObjectId], b
     for model in repo.models.all():
         repo.models.settle_model(model.id)
         present = repo.models.get(model.id)
-        for version in sorted(
-            present.versions.values(), key=lambda one: (one.claim or 0, one.creation_time_ms, one.id)
-        ):
-            if version.confirmed:
-                continue
+        for version in in_order(one for one in present.versions.values() if not one.confirmed):
             claim = _Claim(model=present, version=version, number=version.claim or 1)
             why = _hindrance(repo, version, may_publish)
             if why is None:
@@ -189,7 +185,7 @@ def _choose_numbers(claims: list[_Claim], known: Mapping[VersionId, ObjectId], t
 def _ours_already(
     repo: Repo, way: Transport, claims: list[_Claim], there: Mapping[str, ObjectId]
 ) -> dict[VersionId, ObjectId]:
-    """Finds git tags on the remote that name a version of ours: an answer that was lost, or a clone that was quicker."""
+    """Finds git tags on the remote that name versions of ours: an answer was lost, or another clone was quicker."""
     models = {claim.model.id for claim in claims}
     candidates = {ref: oid for ref, oid in there.items() if (named := version_of_tag(ref)) and named[0] in models}
     local = {oid for model_id in models for oid in repo.store.version_tags.of_model(model_id).values()}

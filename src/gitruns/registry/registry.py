@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from gitruns.entities.environment import read_only
+from gitruns.entities.ids import ObjectId
 from gitruns.entities.model import (
     ModelId,
     ModelVersion,
@@ -208,7 +209,7 @@ class Registry:
         born = born_of(self, source, run_id, path)
         decided_here = self._models.decider() is None
         version_id = new_version_id()
-        objects: dict[int, str | None] = {}
+        objects: dict[int, ObjectId | None] = {}
 
         def change(old: RegisteredModel, time_ms: int) -> Edit:
             number = self._free_number(old)

@@ -25,7 +25,7 @@ from gitruns.gitstore.refs import model_id_candidate
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.runlog import now_ms
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 """So long an edit is tried again while others move the model's ref."""
 
 Edit = tuple[RegisteredModel, tuple[str, ...], str]
@@ -189,8 +189,10 @@ class Models:
 
         Returns whether one must still wait for its run.
         """
-        versions = self.get(model_id).versions.values()
-        return any([self._settle_version(model_id, version) for version in versions])
+        waiting = False
+        for version in self.get(model_id).versions.values():
+            waiting |= self._settle_version(model_id, version)
+        return waiting
 
     def _settle_version(self, model_id: ModelId, version: ModelVersion) -> bool:
         if version.run_id is not None and version.run_commit is None:

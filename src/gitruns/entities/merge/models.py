@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from gitruns.entities.environment import read_only
+from gitruns.entities.ids import ObjectId
 from gitruns.entities.merge.fields import Stamped, merge_fields, merge_files, merge_stamps
 from gitruns.entities.merge.state import check_mergeable
 from gitruns.entities.model import ModelVersion, RegisteredModel, Stage, VersionId
@@ -88,8 +89,8 @@ def _versions(states: Iterable[RegisteredModel], edits: Mapping[str, Any]) -> di
 
 def _version(states: Sequence[ModelVersion], edits: Mapping[str, Any], tags: Mapping[str, str]) -> ModelVersion:
     version_id = states[0].id
-    numbers = [(one.number, one.git_tag or "") for one in states if one.number is not None]
-    number, git_tag = min(numbers) if numbers else (None, "")
+    given = [(one.number, one.git_tag or ObjectId("")) for one in states if one.number is not None]
+    number, git_tag = min(given) if given else (None, None)
     return replace(
         states[0],
         **{key: _greatest(getattr(one, key) for one in states) for key in _BORN},
