@@ -90,10 +90,10 @@ def _add(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool
         old = unpacked(cache, old)
     merged = laid_over(old, live, _base(store, live, tip))
     fresh = [artifact for artifact in merged.artifacts if artifact not in old.artifacts]
-    kept, more = keep_texts(cache, fresh, spent=sum(map(len, texts.values())))
-    by_path = {artifact.path: artifact for artifact in (*merged.artifacts, *kept)}
     for artifact in fresh:  # a text that was replaced is no longer what the tree shows
         texts.pop(f"artifacts/{artifact.path}", None)
+    kept, more = keep_texts(cache, fresh, beside=texts)
+    by_path = {artifact.path: artifact for artifact in (*merged.artifacts, *kept)}
     new = replace(
         merged,
         metrics=read_only(parts.summaries()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from gitruns.artifacts import ArtifactCache
@@ -18,11 +18,17 @@ _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9]|git~[0-9]+)(?:\.|\
 
 
 def keep_texts(
-    cache: ArtifactCache, artifacts: Iterable[Artifact], *, spent: int = 0
+    cache: ArtifactCache, artifacts: Iterable[Artifact], *, beside: Mapping[str, bytes] | None = None
 ) -> tuple[tuple[Artifact, ...], dict[str, bytes]]:
-    """Returns the artifacts, small texts marked `in_git`, and the files of those by their path in the tree."""
+    """Returns the artifacts, small texts marked `in_git`, and the files of those by their path in the tree.
+
+    `beside` are the texts that stay in the tree as they are, by path: their bytes are spent and their names taken.
+    """
     files: dict[str, bytes] = {}
     taken = _Taken()
+    for path in beside or {}:
+        taken.add(path.removeprefix("artifacts/"))
+    spent = sum(map(len, (beside or {}).values()))
     marked = []
     for artifact in sorted(artifacts, key=lambda artifact: artifact.path):
         data = None
