@@ -167,8 +167,12 @@ class Batch:
             return False
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             return False
-        with suppress(OSError):  # a fresh time tells a later clean-up that somebody wants it; git does the same
+        try:  # a fresh time tells a later clean-up that somebody wants it; git does the same
             os.utime(path)
+        except FileNotFoundError:  # cleaned up since
+            return False
+        except OSError:
+            pass
         self._folders.add(path.parent)  # who wrote it may not have synced its name yet
         return True
 

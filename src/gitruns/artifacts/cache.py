@@ -35,8 +35,8 @@ _MARKS_KEPT = 10_000
 class ArtifactCache:
     """Objects in a folder, made at the first put. Safe for any number of threads and processes."""
 
-    def __init__(self, root: Path, *, beyond: Callable[[Digest], ArtifactCache | None] | None = None) -> None:
-        """Keeps objects below `root`. `beyond` finds another cache of this machine that has what this one has not."""
+    def __init__(self, root: Path, *, beyond: Callable[[Digest], ArtifactCache] | None = None) -> None:
+        """Keeps objects below `root`. `beyond` finds another cache that has what this one has not, or raises."""
         self.root = root
         self._beyond = beyond
         self._verified: dict[Digest, FileMark] = {}
@@ -142,9 +142,8 @@ class ArtifactCache:
             try:
                 source = stack.enter_context(open_regular(path))
             except NotFoundError as error:
-                other = self._beyond(digest) if self._beyond is not None else None
-                if other is not None:
-                    yield stack.enter_context(other._opened(digest))
+                if self._beyond is not None:
+                    yield stack.enter_context(self._beyond(digest)._opened(digest))
                     return
                 raise NotFoundError(
                     f"cannot find artifact '{digest}': its bytes are not in '{shown(self.root)}'",

@@ -40,7 +40,7 @@ class S3Bucket(FsspecBucket):
                 "connect_timeout": 10,
                 "read_timeout": 60,
                 "max_pool_connections": 2 * self.jobs,
-                "retries": {"mode": "standard", "max_attempts": 3},
+                "retries": {"mode": "standard", "max_attempts": 1},  # `with_retries` does that
             },
             "client_kwargs": {},
             "use_listings_cache": False,
@@ -55,7 +55,7 @@ class S3Bucket(FsspecBucket):
         if "profile" in url.options:
             options["profile"] = url.options["profile"]
         file_system, prefix = open_file_system(plain, **options)
-        file_system.retries = 1  # botocore and `with_retries` do that, with jitter
+        file_system.retries = 1
         super().__init__(url, file_system, prefix)
         self._notes = notes
         self._bucket, _, key_prefix = self._prefix.partition("/")

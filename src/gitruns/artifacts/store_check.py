@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from gitruns.artifacts.bucket import Bucket
 from gitruns.artifacts.pack_catalog import PackCatalog
-from gitruns.errors import RemoteError
+from gitruns.errors import GitRunsError, RemoteError
 
 T = TypeVar("T")
 
@@ -66,8 +66,11 @@ def check_store(bucket: Bucket) -> StoreCheck:
         if key not in [entry.key for entry in timed("list", lambda: list(bucket.entries("gc/probes/")))]:
             raise _wrong(bucket, "it does not list what was written")
         report.creates_only = _creates_only(bucket, key)
-    finally:
-        timed("remove", lambda: bucket.remove([key]))
+    except BaseException:
+        with suppress(GitRunsError):
+            bucket.remove([key])
+        raise
+    timed("remove", lambda: bucket.remove([key]))
     if bucket.stat(key) is not None:
         raise _wrong(bucket, "what was removed is still there")
     return report

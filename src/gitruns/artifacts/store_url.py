@@ -6,6 +6,7 @@ them, and are shown without their password.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ def _folder(text: str, base: Path) -> StoreUrl:
         path = Path(text).expanduser()
     except RuntimeError as error:
         raise _bad(text, "there is no such home folder") from error
-    absolute = str(path if path.is_absolute() else base / path)
+    absolute = os.path.realpath(base / path)
     return StoreUrl(protocol=FOLDER, path=absolute, text=absolute)
 
 

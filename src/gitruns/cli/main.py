@@ -64,6 +64,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "Keep house": {
         "archive": "Put many finished runs under one git ref",
+        "store": "Show, set and check the store that artifacts are shared through",
     },
     "Set up": {
         "init": "Set up git for runs in this clone",

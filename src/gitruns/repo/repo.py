@@ -316,7 +316,7 @@ class Repo(LogPlace, Searchable):
         return listed(self.cache, run)
 
     def bring(self, run: Run, artifacts: Collection[Artifact], progress: OnProgress | None = None) -> None:
-        """Brings the bytes of artifacts to this machine, as far as they can be had."""
+        """Brings the bytes of artifacts to this machine; raises `NotFoundError` for what is nowhere to be had."""
         self.stores.bring(run, artifacts, progress)
 
     def needed_digests(self, runs: Iterable[Run]) -> Needed:

@@ -16,20 +16,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitruns.artifacts import ArtifactCache
+from gitruns.artifacts.failures import writing
 from gitruns.artifacts.remote import RemoteStore, RootedAs, deadline_in
 from gitruns.artifacts.remote_gc import StoreGarbage
 from gitruns.artifacts.sharing import can_write
 from gitruns.artifacts.store_check import StoreCheck, StoreUsage, check_store, store_usage
-from gitruns.artifacts.store_url import StoreUrl
+from gitruns.artifacts.store_url import StoreUrl, parse_store_url
 from gitruns.artifacts.store_verify import StoreVerification, verify_store
-from gitruns.artifacts.transfer import OnProgress
+from gitruns.artifacts.transfer import OnProgress as OnProgress
 from gitruns.artifacts.upload import Uploaded
 from gitruns.entities.artifact import Artifact
 from gitruns.entities.ids import Digest, RunId, is_digest
 from gitruns.entities.run import Run
-from gitruns.errors import GitRunsError, NotFoundError
+from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.repo.needed import Needed
-from gitruns.repo.store_setting import StoreSetting, confirm_store, find_store, repository_id
+from gitruns.repo.store_setting import (
+    GIT_KEY,
+    VARIABLE,
+    StoreSetting,
+    confirm_store,
+    find_store,
+    parse_shared,
+    repository_id,
+    set_in_file,
+    set_in_git,
+)
 
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
@@ -114,22 +125,30 @@ class Stores:
 
     # Reading
 
-    def beyond(self, digest: Digest) -> ArtifactCache | None:
-        """Returns a cache of this machine that has an object which the clone's own has not, fetching it if need be."""
+    def beyond(self, digest: Digest) -> ArtifactCache:
+        """Returns a cache of this machine that has an object which the clone's own has not, fetching it if need be.
+
+        Raises `NotFoundError`, kind `artifact-missing`, saying what to type to have it.
+        """
         shared = self.shared_cache
         if shared is not None and shared.has(digest):
             return shared
         store = self.open()
         if store is None:
-            return None
+            raise self._not_here(digest)
         target = self._download_cache()
         result = store.download([digest], target)
         if digest in result.problems:
             raise result.problems[digest]
-        return target if digest in result.fetched else None
+        if digest not in result.fetched:
+            raise self._not_here(digest)
+        return target
 
     def bring(self, run: Run, artifacts: Collection[Artifact], progress: OnProgress | None = None) -> None:
-        """Brings the bytes of artifacts to this machine, as far as they can be had: from the tree, or all at once."""
+        """Brings the bytes of artifacts to this machine: from the tree, or all at once from the store.
+
+        Raises `NotFoundError`, kind `artifact-missing`, for those that are nowhere to be had.
+        """
         cache, shared = self._repo.cache, self.shared_cache
         absent = {
             one.digest: one
@@ -147,6 +166,19 @@ class Stores:
             result = store.download(absent, self._download_cache(), sizes=sizes, progress=progress)
             for error in result.problems.values():
                 raise error
+            for digest in result.fetched:
+                del absent[digest]
+        for digest, one in absent.items():
+            raise self._not_here(digest, one.path)
+
+    def _not_here(self, digest: Digest, path: str | None = None) -> NotFoundError:
+        named = f"'{digest}'" if path is None else f"'{path}' ({digest[:12]})"
+        return NotFoundError(
+            f"cannot find artifact {named}: its bytes are not on this machine",
+            kind="artifact-missing",
+            hint=self.where_else(),
+            digest=digest,
+        )
 
     def where_else(self) -> str:
         """Returns the hint for bytes that are not on this machine: what to type to have them."""
@@ -294,6 +326,43 @@ class Stores:
             kind="store-not-confirmed",
             hint=f"{CONFIRM_HINT} --yes",
         )
+
+    def parse(self, text: str, *, shared: bool) -> StoreUrl:
+        """Returns the address that a person typed; a `shared` one stands in a committed file, so without password."""
+        base = self._repo.store.paths.work_tree or self._repo.store.paths.common_dir
+        return parse_shared(text, base) if shared else parse_store_url(text, base)
+
+    def make_folder(self, url: StoreUrl) -> bool:
+        """Makes the folder of a new store, if only that is missing; returns whether it did."""
+        path = Path(url.path)
+        if not url.is_folder or path.exists() or not path.parent.is_dir():
+            return False
+        with writing("make the store", path.parent):
+            path.mkdir()
+        return True
+
+    def set(self, text: str, url: StoreUrl, *, shared: bool) -> list[str]:
+        """Names the store for this clone, or for everybody; returns what was done, a line each."""
+        work_tree = self._repo.store.paths.work_tree
+        if not shared:
+            set_in_git(self._repo.store, url.path if url.is_folder else text)
+            return [f"git config runs.store is '{url.shown}'"]
+        if work_tree is None:
+            raise InvalidInputError(
+                "cannot write gitruns.yaml: this repository has no work tree",
+                kind="no-work-tree",
+                hint="without --shared the store is set for this clone",
+            )
+        changed = set_in_file(work_tree, self._repo.config, text)
+        self.confirm(url)
+        lines = [f"wrote '{key}' into gitruns.yaml" for key in changed] or ["gitruns.yaml says so already"]
+        if self._environ.get(VARIABLE) or self._repo.store.config(GIT_KEY):
+            lines.append("in this clone another one is in force: see git runs store")
+        return [*lines, "commit it, so that others have it: git commit gitruns.yaml"] if changed else lines
+
+    def unset(self) -> None:
+        """Takes the store out of this clone's git config."""
+        set_in_git(self._repo.store, None)
 
     def check(self, store: RemoteStore) -> StoreCheck:
         """Writes, reads, lists and removes a small object and says how long each took."""

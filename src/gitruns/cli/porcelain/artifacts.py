@@ -13,6 +13,7 @@ from gitruns.cli.arguments import form_of, output_options, run_argument
 from gitruns.cli.cells import printable
 from gitruns.cli.commands import CHECKING, READING, command, group
 from gitruns.cli.exitcodes import DONE, NO
+from gitruns.cli.progress import BYTES, progress_bar
 from gitruns.cli.run_json import ARTIFACT_KEYS, artifact_record, folder_record
 from gitruns.cli.template import Template
 from gitruns.cli.times import size
@@ -112,13 +113,21 @@ def _listing(app: App, records: Sequence[dict[str, object]]) -> str:
 def get(app: App, run: str, paths: Sequence[str], target: Path | None) -> None:
     """Copy files of a run, all of them or those named, into a folder
 
-    The folder is made where it is missing. Each file is checked against its address before it gets its name, and a
-    file that is there already is replaced. Prints where each path is.
+    What is not on this machine comes from the store. The folder is made where it is missing. Each file is checked
+    against its address before it gets its name, and a file that is there already is replaced. Prints where each
+    path is.
     """
     found = app.run(run)
     folder = target or Path(found.info.id[:8])
     for path in paths or ("",):
-        app.out.line(printable(str(app.open_repo().download_artifacts(found.info.id, path, folder))))
+        with progress_bar("fetching", BYTES, app.environ) as bar:
+            place = app.open_repo().download_artifacts(
+                found.info.id,
+                path,
+                folder,
+                progress=lambda now: bar(now.bytes_done, now.bytes, f"{now.files_done:,} of {now.files:,} files"),
+            )
+        app.out.line(printable(str(place)))
 
 
 @command("verify", exits=CHECKING, examples=["git runs artifacts verify latest"])
