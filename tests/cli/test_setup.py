@@ -1,4 +1,4 @@
-"""init and deinit: what is changed is shown, and taken back to the byte."""
+"""init and deinit: what is set in the configuration is shown, and taken back to the byte. Hooks: see hooks/."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_what_is_set_is_shown_and_undone_to_the_byte(cloned: Path, cli: Cli) -> 
     before = _config(cloned).read_bytes()
     mode = _config(cloned).stat().st_mode
     run_git(cloned, "config", "--global", "log.initialDecorationSet", "all")
-    done = cli("init", "--yes", "--alias", "lga")
+    done = cli("init", "--yes", "--no-hook", "--alias", "lga")
     assert done.code == 0
     assert done.out == (
         f"remote.origin.fetch = {REFSPEC}\n"
@@ -45,7 +45,7 @@ def test_what_is_set_is_shown_and_undone_to_the_byte(cloned: Path, cli: Cli) -> 
         "    git lga shows all branches without the runs\n"
     )
     assert run_git(cloned, "config", "--get-all", "remote.origin.fetch").splitlines()[1] == REFSPEC
-    again = cli("init", "--yes", "--alias", "lga")
+    again = cli("init", "--yes", "--no-hook", "--alias", "lga")
     assert (again.code, again.out) == (0, "")
     assert "nothing to set" in again.err
     assert cli("deinit", "--dry-run").out.count("\n") == 3
@@ -74,7 +74,7 @@ def test_nobody_is_asked_where_there_is_no_terminal(cloned: Path, cli: Cli) -> N
 
 def test_what_others_changed_meanwhile_stays(cloned: Path, cli: Cli) -> None:
     before = run_git(cloned, "config", "--list", "--local").splitlines()
-    cli("init", "--yes", "--alias", "lga")
+    cli("init", "--yes", "--no-hook", "--alias", "lga")
     run_git(cloned, "config", "user.nickname", "ada")
     assert cli("deinit").out.count("\n") == 2
     assert run_git(cloned, "config", "--list", "--local").splitlines() == [*before, "user.nickname=ada"]
@@ -83,28 +83,28 @@ def test_what_others_changed_meanwhile_stays(cloned: Path, cli: Cli) -> None:
 def test_what_was_there_before_is_not_ours(cloned: Path, cli: Cli) -> None:
     run_git(cloned, "config", "log.excludeDecoration", "refs/runs*")
     before = _config(cloned).read_bytes()
-    assert "is set already" in cli("init", "--yes").err
+    assert "is set already" in cli("init", "--yes", "--no-hook").err
     cli("deinit")
     assert _config(cloned).read_bytes() == before
 
 
 def test_a_value_that_the_user_removed_is_not_missed(cloned: Path, cli: Cli) -> None:
-    cli("init", "--yes", "--alias", "lga")
+    cli("init", "--yes", "--no-hook", "--alias", "lga")
     run_git(cloned, "config", "--unset", "alias.lga")
     assert cli("deinit").out == f"remote.origin.fetch={REFSPEC}\n"
 
 
 def test_a_change_between_two_inits_is_kept(empty_repo: Path, cli: Cli) -> None:
-    cli("init", "--yes", "--alias", "lga")
+    cli("init", "--yes", "--no-hook", "--alias", "lga")
     run_git(empty_repo, "remote", "add", "origin", "https://example.org/x.git")
-    assert cli("init", "--yes").out.startswith("remote.origin.fetch")
+    assert cli("init", "--yes", "--no-hook").out.startswith("remote.origin.fetch")
     cli("deinit")
     assert run_git(empty_repo, "config", "--get-all", "remote.origin.fetch") == "+refs/heads/*:refs/remotes/origin/*"
     assert "alias" not in _config(empty_repo).read_text()
 
 
 def test_without_a_remote_no_refspec(empty_repo: Path, cli: Cli) -> None:
-    result = cli("init", "--yes")
+    result = cli("init", "--yes", "--no-hook")
     assert "no remote to fetch runs from yet" in result.err
     assert (result.code, result.out) == (0, "")
 
@@ -115,7 +115,7 @@ def test_a_shallow_clone_gets_no_refspec(
     run_git(git_repo, "commit", "--quiet", "--allow-empty", "-m", "second")
     run_git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{git_repo}", "shallow")
     monkeypatch.chdir(tmp_path / "shallow")
-    result = cli("init", "--yes")
+    result = cli("init", "--yes", "--no-hook")
     assert "this clone is shallow" in result.err
     assert REFSPEC not in _config(tmp_path / "shallow").read_text()
 
@@ -125,13 +125,13 @@ def test_a_remote_without_refspec_is_left_alone(
 ) -> None:
     run_git(tmp_path, "clone", "--quiet", "--bare", str(git_repo), "bare.git")
     monkeypatch.chdir(tmp_path / "bare.git")
-    assert "no fetch refspec" in cli("init", "--yes").err
+    assert "no fetch refspec" in cli("init", "--yes", "--no-hook").err
 
 
 def test_a_mirror_is_warned_of(git_repo: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     run_git(tmp_path, "clone", "--quiet", "--mirror", str(git_repo), "mirror.git")
     monkeypatch.chdir(tmp_path / "mirror.git")
-    result = cli("init", "--yes")
+    result = cli("init", "--yes", "--no-hook")
     assert "git config --add remote.origin.fetch '^refs/runs/*'" in result.err
     assert REFSPEC not in result.out
 
@@ -139,7 +139,7 @@ def test_a_mirror_is_warned_of(git_repo: Path, tmp_path: Path, cli: Cli, monkeyp
 def test_a_taken_alias_is_refused(cloned: Path, cli: Cli) -> None:
     run_git(cloned, "config", "--global", "alias.lga", "log --graph --all")
     before = _config(cloned).read_bytes()
-    result = cli("init", "--yes", "--alias", "lga")
+    result = cli("init", "--yes", "--no-hook", "--alias", "lga")
     assert (result.code, result.err) == (
         13,
         "error: alias 'lga' means 'log --graph --all' already\nhint: choose another: --alias NAME\n",
@@ -172,12 +172,12 @@ def test_log_does_what_was_promised(cloned: Path, cli: Cli) -> None:
     run_git(cloned, "update-ref", "refs/runs/" + "3f" * 16, head)
     child = run_git(cloned, "commit-tree", "-m", "run x", "HEAD^{tree}")
     run_git(cloned, "update-ref", "refs/runs/" + "ab" * 16, child)
-    cli("init", "--yes", "--alias", "lga")
+    cli("init", "--yes", "--no-hook", "--alias", "lga")
     assert "runs/" not in run_git(cloned, "log", "--decorate=short", "-1")
     assert run_git(cloned, "config", "--get", "--default=none", "log.excludeDecoration") == "none"
     run_git(cloned, "config", "log.excludeDecoration", "refs/heads/x")
     assert "runs/" in run_git(cloned, "log", "--decorate=short", "-1")
-    assert "log.excludeDecoration" in cli("init", "--yes").out
+    assert "log.excludeDecoration" in cli("init", "--yes", "--no-hook").out
     assert "runs/" not in run_git(cloned, "log", "--decorate=short", "-1")
     assert "origin/main" in run_git(cloned, "log", "--decorate=short", "-1")
     assert "run x" in run_git(cloned, "log", "--all")
@@ -186,7 +186,7 @@ def test_log_does_what_was_promised(cloned: Path, cli: Cli) -> None:
 
 
 def test_a_fetch_brings_runs_into_the_mirror(cloned: Path, empty_repo: Path, cli: Cli) -> None:
-    cli("init", "--yes")
+    cli("init", "--yes", "--no-hook")
     name = "3f" * 16
     run_git(empty_repo, "update-ref", f"refs/runs/{name}", "HEAD")
     run_git(cloned, "fetch", "--quiet")
@@ -261,7 +261,7 @@ def test_a_linked_work_tree_shares_the_setup(
     before = _config(cloned).read_bytes()
     run_git(cloned, "worktree", "add", "--quiet", str(tmp_path / "linked"))
     monkeypatch.chdir(tmp_path / "linked")
-    cli("init", "--yes")
+    cli("init", "--yes", "--no-hook")
     assert REFSPEC in _config(cloned).read_text()
     monkeypatch.chdir(cloned)
     cli("deinit")
