@@ -176,18 +176,23 @@ class Transport:
         with tempfile.TemporaryFile() as fed, tempfile.TemporaryFile() as out:
             fed.write(input or b"")
             fed.seek(0)
-            with self._git.started(
-                *self._settings(),
-                *args,
-                stdin=fed,
-                stdout=out,
-                stderr=subprocess.PIPE,
-                env=self._environ(),
-                own_session=not self._interactive,
-            ) as process:
-                assert process.stderr is not None  # noqa: S101  it was asked for
-                listener = _Listener(process.stderr, self._progress)
-                self._wait(process, listener)
+            listener = None
+            try:
+                with self._git.started(
+                    *self._settings(),
+                    *args,
+                    stdin=fed,
+                    stdout=out,
+                    stderr=subprocess.PIPE,
+                    env=self._environ(),
+                    own_session=not self._interactive,
+                ) as process:
+                    assert process.stderr is not None  # noqa: S101  it was asked for
+                    listener = _Listener(process.stderr, self._progress)
+                    self._wait(process, listener)
+            finally:
+                if listener is not None:
+                    listener.close()
             out.seek(0)
             return process.returncode, out.read(), listener.said()
 
@@ -213,7 +218,6 @@ class Transport:
                         retryable=True,
                     ) from None
                 continue
-            listener.join()
             return
 
     def _settings(self) -> Iterator[str]:
@@ -301,9 +305,11 @@ class _Listener:
         self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
 
-    def join(self) -> None:
-        """Waits until all is read; a helper that git left behind may hold the other end open for ever."""
+    def close(self) -> None:
+        """Waits until all is read, but not for a helper that git left behind with the other end still open."""
         self._thread.join(timeout=2)
+        if not self._thread.is_alive():
+            self._stream.close()
 
     def said(self) -> str:
         """Returns the lines that are no progress."""

@@ -233,17 +233,15 @@ class _Pushing:
         moves = plan.moves(self.state.known)
         if not moves:
             return True
-        if not self.state.probed:
-            self._probe(moves[0])
-            moves = moves[1:]
-        answer = self._transport.push(moves)
+        probed = set() if self.state.probed else self._probe(moves[0])
+        answer = self._transport.push([move for move in moves if move.ref not in probed])
         self._learn(moves, answer.done)
         self._report.refused.update(answer.refused)
-        self._count(plan, {*answer.done})
+        self._count(plan, answer.done | probed)
         return not answer.stale
 
-    def _probe(self, move: Moved) -> None:
-        """Pushes one ref alone: a host that takes no refs of runs says so before anything large is sent."""
+    def _probe(self, move: Moved) -> set[str]:
+        """Pushes one ref alone and returns it: a host that takes no refs of runs says so before all is sent."""
         answer = self._transport.push([move])
         why = answer.refused.get(move.ref)
         if why is not None:
@@ -253,8 +251,9 @@ class _Pushing:
                 hint="share runs through a repository only for them: git config runs.remote <url>",
                 ref=move.ref,
             )
-        self.state.probed = True
+        self.state.probed = bool(answer.done)
         self._learn([move], answer.done)
+        return answer.done
 
     def _learn(self, moves: Collection[Moved], done: Collection[str]) -> None:
         """Notes what the remote has now, in the state and in the mirror."""
