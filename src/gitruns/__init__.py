@@ -52,10 +52,13 @@ from gitruns.tracking.fluent import (
     log_params,
     log_table,
     log_text,
+    register_model,
     rename_experiment,
     restore_experiment,
     restore_run,
     search_experiments,
+    search_model_versions,
+    search_registered_models,
     search_runs,
     set_experiment,
     set_note,
@@ -63,6 +66,7 @@ from gitruns.tracking.fluent import (
     set_tags,
     start_run,
 )
+from gitruns.tracking.model_views import ModelVersion, RegisteredModel
 from gitruns.tracking.search import PagedList, ViewType
 from gitruns.tracking.views import Experiment, Run
 
@@ -81,8 +85,10 @@ __all__ = [
     "InternalError",
     "InvalidInputError",
     "LockedError",
+    "ModelVersion",
     "NotFoundError",
     "PagedList",
+    "RegisteredModel",
     "RemoteError",
     "Run",
     "ViewType",
@@ -113,10 +119,13 @@ __all__ = [
     "log_params",
     "log_table",
     "log_text",
+    "register_model",
     "rename_experiment",
     "restore_experiment",
     "restore_run",
     "search_experiments",
+    "search_model_versions",
+    "search_registered_models",
     "search_runs",
     "set_experiment",
     "set_note",

@@ -14,6 +14,7 @@ from gitruns.entities.ids import ExperimentId, RunId
 from gitruns.entities.status import Lifecycle, RunStatus
 from gitruns.errors import InvalidInputError
 from gitruns.tracking import contents, search
+from gitruns.tracking.registering import RegistryCalls
 from gitruns.tracking.search import DEFAULT_PAGE, PagedList, ViewType
 from gitruns.tracking.views import Experiment, Run, experiment_view, run_view
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gitruns.tracking.session import Session
 
 
-class Client:
+class Client(RegistryCalls):
     """Reads and writes the runs of one repository.
 
     `repo` is a path in it; by default `GITRUNS_REPO`, else the repository around the working directory. Raises
@@ -281,11 +282,19 @@ class Client:
         return {self._resolve(run_id): self.get_metric_history(run_id, key, max_points) for run_id in run_ids}
 
     def list_artifacts(self, run_id: str, path: str | None = None) -> list[FileInfo]:
-        """Returns the files and folders directly below a path, by path; empty for a file and for nothing."""
-        return self._session.place.list_artifacts(self._resolve(run_id), path or "")
+        """Returns the files and folders directly below a path, by path; empty for a file and for nothing.
+
+        `run_id` may be an address: `runs:/ID/path`, `models:/name/3`, `models:/name@alias`.
+        """
+        run_id, place = self._placed(run_id, path)
+        return self._session.place.list_artifacts(self._resolve(run_id), place)
 
     def download_artifacts(self, run_id: str, path: str = "", dst_path: str | Path | None = None) -> str:
-        """Brings artifacts below `path` into a folder (a new temporary one by default); returns where they are."""
+        """Brings artifacts below `path` into a folder (a new temporary one by default); returns where they are.
+
+        `run_id` may be an address: `runs:/ID/path`, `models:/name/3`, `models:/name@alias`.
+        """
+        run_id, path = self._placed(run_id, path)
         target = Path(dst_path) if dst_path is not None else contents.new_download_folder()
         return str(self._session.place.download_artifacts(self._resolve(run_id), path, target))
 

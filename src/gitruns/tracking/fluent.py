@@ -24,7 +24,8 @@ from gitruns.tracking import contents, search
 from gitruns.tracking.active import ActiveRuns
 from gitruns.tracking.client import Client, status_of
 from gitruns.tracking.endings import Ending, EndWatch, ending_of
-from gitruns.tracking.search import ViewType
+from gitruns.tracking.model_views import ModelVersion, RegisteredModel
+from gitruns.tracking.search import PagedList, ViewType
 from gitruns.tracking.settings import settings_from
 from gitruns.tracking.views import Experiment, Run, RunInfo, experiment_view
 
@@ -510,6 +511,35 @@ def list_artifacts(run_id: str | None = None, path: str | None = None) -> list[F
 def download_artifacts(run_id: str | None = None, path: str = "", dst_path: str | Path | None = None) -> str:
     """Brings artifacts of a run into a folder and returns where they are."""
     return _client().download_artifacts(run_id or _current_id(), path, dst_path)
+
+
+# Registered models
+
+
+def register_model(
+    model_uri: str | Path,
+    name: str,
+    *,
+    tags: Mapping[str, Any] | None = None,
+    description: str | None = None,
+    aliases: Sequence[str] = (),
+) -> ModelVersion:
+    """Makes a version of a registered model, created where there is none, from an address or from a path on disk."""
+    return _client().register_model(model_uri, name, tags=tags, description=description, aliases=aliases)
+
+
+def search_registered_models(
+    filter_string: str | None = None, max_results: int = 100, order_by: Sequence[str] | str | None = None
+) -> PagedList[RegisteredModel]:
+    """Returns the registered models that match, by name unless `order_by` says otherwise."""
+    return _client().search_registered_models(filter_string, max_results, order_by)
+
+
+def search_model_versions(
+    filter_string: str | None = None, max_results: int = 10_000, order_by: Sequence[str] | str | None = None
+) -> PagedList[ModelVersion]:
+    """Returns the versions of all models that match, those changed last first unless `order_by` says otherwise."""
+    return _client().search_model_versions(filter_string, max_results, order_by)
 
 
 def _current_id() -> str:
