@@ -358,7 +358,7 @@ class Stores:
         lines = [f"wrote '{key}' into gitruns.yaml" for key in changed] or ["gitruns.yaml says so already"]
         if self._environ.get(VARIABLE) or self._repo.store.config(GIT_KEY):
             lines.append("in this clone another one is in force: see git runs store")
-        return [*lines, "commit it, so that others have it: git commit gitruns.yaml"] if changed else lines
+        return [*lines, "commit it, so that others have it: git add gitruns.yaml; git commit"] if changed else lines
 
     def unset(self) -> None:
         """Takes the store out of this clone's git config."""
