@@ -74,8 +74,10 @@ def heads_among(
     """
     left = set(tips)
     hidden: dict[ObjectId, frozenset[ObjectId]] = {}
-    if len(left) > 1:
-        for tip in sorted(left):
+    for tip in sorted(left):
+        if len(left) < 2:
+            break
+        if tip in left:  # what comes before one that is out comes before the other too
             own = history(tip)
             left -= own.commits.keys() - {tip}
             if own.missing:

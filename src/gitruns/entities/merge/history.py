@@ -70,4 +70,9 @@ def _order(one: _Kept) -> tuple[Any, ...]:
 
 
 def _summaries_text(summaries: Mapping[str, MetricSummary]) -> str:
-    return encode_value({metric: asdict(summary) for metric, summary in summaries.items()})
+    return encode_value({metric: _as_stored(summary) for metric, summary in summaries.items()})
+
+
+def _as_stored(summary: MetricSummary) -> dict[str, Any]:
+    values = {key.removesuffix("_ms"): value for key, value in asdict(summary).items()}
+    return values if summary.nan else {key: value for key, value in values.items() if key != "nan"}

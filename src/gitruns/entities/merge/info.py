@@ -9,6 +9,7 @@ from typing import Any
 from gitruns.entities.canonical import encode_value
 from gitruns.entities.merge.fields import Stamped, greatest, merge_fields, stamp_order
 from gitruns.entities.run import RunInfo, RunStatus
+from gitruns.entities.source import Source
 from gitruns.entities.stamp import Stamp
 
 _PREFIX = "run/"
@@ -100,7 +101,17 @@ def _outcome_text(info: RunInfo, stamps: Mapping[str, Stamp]) -> str:
 def _source_order(one: tuple[RunInfo, Mapping[str, Stamp]]) -> tuple[Any, ...]:
     info, stamps = one
     newest = max((stamp_order(stamp) for stamp in stamps.values()), default=stamp_order(None))
-    return (newest, info.source.commit is not None, encode_value([asdict(info.source), _stamp_texts(stamps)]))
+    return (newest, info.source.commit is not None, encode_value([_source_values(info.source), _stamp_texts(stamps)]))
+
+
+def _source_values(source: Source) -> dict[str, Any]:
+    """Returns the keys `source_…` as `run.yaml` has them."""
+    values = {f"source_{key}": value for key, value in asdict(source).items() if value not in (None, False, ())}
+    if source.left_out:
+        values["source_left_out"] = [
+            {key: value for key, value in asdict(one).items() if value is not None} for one in source.left_out
+        ]
+    return values
 
 
 def _stamp_texts(stamps: Mapping[str, Stamp]) -> dict[str, list[Any]]:

@@ -83,8 +83,9 @@ def _merged_environment(runs: Iterable[Run]) -> Stamped[Environment]:
 
 
 def _environment_text(environment: Environment) -> str:
-    groups = (environment.packages, environment.hardware, environment.variables)
-    return encode_value([environment.python, environment.platform, *map(dict, groups)])
+    groups = {"package": environment.packages, "hardware": environment.hardware, "variable": environment.variables}
+    flat = {f"{group}/{key}": value for group, values in groups.items() for key, value in values.items()}
+    return encode_value({"python": environment.python, "platform": environment.platform, **flat})
 
 
 def _united_inputs(runs: Iterable[Run]) -> tuple[DatasetInput, ...]:
@@ -99,4 +100,5 @@ def _united_inputs(runs: Iterable[Run]) -> tuple[DatasetInput, ...]:
 
 
 def _input_text(one: DatasetInput) -> str:
-    return encode_value(asdict(one))
+    values = {**asdict(one), "tags": dict(one.tags) or None}
+    return encode_value({key: value for key, value in values.items() if value is not None})
