@@ -124,7 +124,7 @@ class _Fetching:
     # What changed there in ways that a person should know
 
     def _notice_changes(self, there: Mapping[str, ObjectId]) -> None:
-        state, store = self._state, self._repo.store
+        state = self._state
         gone = {ref: oid for ref, oid in state.known.items() if ref not in there and self._is_wanted(ref)}
         state.lost.update({ref: oid for ref, oid in gone.items() if self._is_missed(ref, oid, there)})
         state.lost = {
@@ -132,13 +132,16 @@ class _Fetching:
         }
         for ref, new in there.items():
             old = state.known.get(ref)
-            if old is not None and old != new and not follows(store, ref, old, new):
+            if old is not None and old != new and not self._follows(ref, old, new):
                 state.rewritten[ref] = old
         state.rewritten = {
             ref: old
             for ref, old in state.rewritten.items()
-            if ref in there and there[ref] != old and not follows(store, ref, old, there[ref])
+            if ref in there and there[ref] != old and not self._follows(ref, old, there[ref])
         }
+
+    def _follows(self, ref: str, old: ObjectId, new: ObjectId) -> bool:
+        return refs.run_id_of(ref) is None or self._mirror.follows(old, new)
 
     def _is_missed(self, ref: str, oid: ObjectId, there: Mapping[str, ObjectId]) -> bool:
         """Returns whether a ref that went from the remote took something with it that we have.
@@ -171,7 +174,7 @@ class _Fetching:
                 continue
             if tip is not None:
                 found.add(tip)
-        return any(follows(store, refs.run_ref(run_id), oid, tip) for tip in found)
+        return any(self._mirror.follows(oid, tip) for tip in found)
 
     def _take(self, there: Mapping[str, ObjectId]) -> tuple[tuple[RunId, ObjectId], ...]:
         """Accepts what the remote made of runs; returns those moved or removed here, with what they were."""
@@ -244,19 +247,6 @@ def runs_of(store: GitStore, ref: str) -> tuple[RunId, ...]:
         return tuple(store.read_segment(segment_id))
     except GitRunsError:
         return ()
-
-
-def follows(store: GitStore, ref: str, old: ObjectId, new: ObjectId) -> bool:
-    """Returns whether what a ref holds now comes after what it held before, as far as can be known here.
-
-    A tombstone may take the place of anything. What is no longer here cannot be missed.
-    """
-    if old == new or refs.run_id_of(ref) is None or not store.backend.has_object(old):
-        return True
-    try:
-        return store.newest_tips((old, new)) == (new,) or is_purge(store, new)
-    except GitRunsError:
-        return True  # what is wrong with it is found when it is looked at
 
 
 def is_purge(store: GitStore, tip: ObjectId) -> bool:

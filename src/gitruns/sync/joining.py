@@ -6,7 +6,7 @@ purged run. One bad entry keeps none of the others from coming.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,8 +27,6 @@ CLOCK_SLACK_MS = 10 * 60 * 1000
 """A stamp that is further ahead of our clock than this waits: it would win every merge until then."""
 
 _ATTEMPTS = 20
-_ROUNDS = 200
-"""A shallow history is deepened commit by commit, so many at most."""
 
 Tell = Callable[[str, int, "int | None"], None]
 
@@ -132,7 +130,7 @@ class Joiner:
     def _merge_run(self, run_id: RunId, tip: ObjectId) -> None:
         for _ in range(_ATTEMPTS):
             tips = self._store.tips_of(run_id)
-            merged = self._deepened(partial(self._store.merge_run_tips, {*tips, tip}))
+            merged = self._mirror.deepened(partial(self._store.merge_run_tips, {*tips, tip}))
             if merged in tips and (len(tips) == 1 or merged != tip):
                 return
             try:
@@ -145,21 +143,6 @@ class Joiner:
             self._here[run_id] = merged
             return
         raise ConflictError(f"cannot take in run '{run_id[:8]}': others keep changing it", kind="ref-moved")
-
-    def _deepened(self, merge: Callable[[], ObjectId]) -> ObjectId:
-        """Returns a merge; history that a shallow clone hides is brought first, and no more of it than that."""
-        for _ in range(_ROUNDS):
-            try:
-                return merge()
-            except NotFoundError as error:
-                if error.kind != "history-hidden":
-                    raise
-                missing = error.facts.get("missing", ())
-                if not isinstance(missing, Iterable) or not self._mirror.bring_commits(
-                    [ObjectId(str(one)) for one in missing]
-                ):
-                    raise
-        return merge()
 
     # Segments
 
@@ -244,7 +227,7 @@ class Joiner:
         for _ in range(_ATTEMPTS):
             here = self._store.experiment_tip(experiment_id)
             tips = (tip,) if here is None else (here, tip)
-            merged = tip if here is None else self._deepened(partial(self._store.merge_experiment_tips, tips))
+            merged = tip if here is None else self._mirror.deepened(partial(self._store.merge_experiment_tips, tips))
             if merged == here:
                 return
             try:
@@ -267,7 +250,7 @@ class Joiner:
             return
         for _ in range(_ATTEMPTS):
             here = self._store.backend.read_ref(ref)
-            merged = tip if here is None else self._deepened(partial(models.merge, (here, tip)))
+            merged = tip if here is None else self._mirror.deepened(partial(models.merge, (here, tip)))
             if merged == here:
                 return
             if not move_refs(self._store, [LocalMove(ref, merged, here)]):

@@ -7,11 +7,11 @@ depth, which would cut it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from gitruns.entities.ids import ObjectId
-from gitruns.errors import GitRunsError, RemoteError
+from gitruns.errors import CorruptDataError, GitRunsError, NotFoundError, RemoteError
 from gitruns.gitstore import refs
 from gitruns.gitstore.objects import decode_commit
 from gitruns.gitstore.trees import read_entries
@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 _ALL_AT_ONCE = 48
 """From so many refs on a pattern is asked for: git looks for each exact name among all that there are."""
+
+_ROUNDS = 200
+"""A shallow history is deepened commit by commit, so many at most."""
+
+T = TypeVar("T")
 
 _PATTERNS = (refs.RUNS, refs.ARCHIVE, refs.EXPERIMENTS, refs.MODELS)
 
@@ -123,19 +128,75 @@ class Mirror:
     # What a clone that is not whole lacks
 
     def complete(self, tips: Collection[ObjectId]) -> None:
-        """Brings trees and files of commits that a partial clone has left out, in one batch each."""
+        """Brings trees and files that a partial clone has left out of runs, all of their commits: in few batches."""
         if not tips or not is_partial(self._store):
             return
-        backend = self._store.backend
-        waiting = {decode_commit(backend.read_object(tip)[1], tip).tree for tip in tips if backend.has_object(tip)}
+        level, seen = set(tips), set(tips)
+        while level:
+            commits = [decode_commit(self._store.backend.read_object(oid)[1], oid) for oid in level if self._has(oid)]
+            self._complete_trees({commit.tree for commit in commits})
+            older = {parent for commit in commits for parent in commit.parents} - seen
+            level = {oid for oid in older if self._is_ours(oid)}
+            seen |= older
+
+    def _complete_trees(self, trees: set[ObjectId]) -> None:
         seen: set[ObjectId] = set()
-        while waiting:
-            self._transport.fetch_missing([oid for oid in waiting if not backend.has_object(oid)])
-            seen |= waiting
-            entries = [entry for tree in waiting for entry in read_entries(backend, tree)]
-            files = [entry.oid for entry in entries if not entry.is_folder]
-            self._transport.fetch_missing([oid for oid in files if not backend.has_object(oid)])
-            waiting = {entry.oid for entry in entries if entry.is_folder} - seen
+        while trees:
+            self._bring_objects(trees)
+            seen |= trees
+            entries = [entry for tree in trees for entry in read_entries(self._store.backend, tree)]
+            self._bring_objects({entry.oid for entry in entries if not entry.is_folder})
+            trees = {entry.oid for entry in entries if entry.is_folder} - seen
+
+    def _is_ours(self, commit: ObjectId) -> bool:
+        """Returns whether an earlier commit seems to be of a run and not of its source, which stays as it is."""
+        backend = self._store.backend
+        if not self._has(commit):
+            return False
+        tree = decode_commit(backend.read_object(commit)[1], commit).tree
+        self._bring_objects({tree})
+        try:
+            names = {entry.name for entry in read_entries(backend, tree)}
+        except CorruptDataError:
+            return False
+        return b"format" in names and bool(names & {b"run.yaml", b"experiment.yaml", b"model.yaml"})
+
+    def _bring_objects(self, oids: set[ObjectId]) -> None:
+        self._transport.fetch_missing([oid for oid in oids if not self._has(oid)])
+
+    def _has(self, oid: ObjectId) -> bool:
+        return self._store.backend.has_object(oid)
+
+    def deepened(self, look: Callable[[], T]) -> T:
+        """Returns what `look` returns; history that a shallow clone hides is brought first, and no more than that."""
+        for _ in range(_ROUNDS):
+            try:
+                return look()
+            except NotFoundError as error:
+                missing = error.facts.get("missing", ())
+                if error.kind != "history-hidden" or not isinstance(missing, Iterable):
+                    raise
+                if not self.bring_commits([ObjectId(str(one)) for one in missing]):
+                    raise
+        return look()
+
+    def follows(self, old: ObjectId, new: ObjectId) -> bool:
+        """Returns whether what a ref holds now comes after what it held before, as far as can be known here.
+
+        A tombstone may take the place of anything. What is no longer here cannot be missed.
+        """
+        if old == new or not self._has(old) or not self._has(new):
+            return True
+        try:
+            return self.deepened(lambda: self._store.merging.heads((old, new))) == (new,) or self._is_purge(new)
+        except (CorruptDataError, NotFoundError):
+            return True  # what is wrong with it is found when it is looked at
+
+    def _is_purge(self, tip: ObjectId) -> bool:
+        try:
+            return self._store.is_tombstone(tip)
+        except GitRunsError:
+            return False
 
     def bring_commits(self, oids: Collection[ObjectId]) -> bool:
         """Brings single commits that a shallow history hides; returns whether they are here now."""
