@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitruns.entities.ids import RunId
     from gitruns.entities.run import Run
 
-_REMOTE_EVERY_S = 10.0
+_REMOTE_EVERY_S = 5.0
 _MOST_PARAMS = 6
 _CURVE_WIDTH = 30
 _LEAST_CURVE = 8
@@ -85,6 +85,11 @@ def watch(app: App, interval: float, metrics: Sequence[str], remote: bool, as_js
 
 def _went_well(view: LiveView) -> bool:
     return view.run.info.status.value in ("FINISHED", "RUNNING", "SCHEDULED")
+
+
+def _is_known(view: LiveView) -> bool:
+    """Returns whether it is known how the run stands: one whose checkpoint went has ended, nobody here knows how."""
+    return view.run.live or view.run.info.end_time_ms is not None
 
 
 class _Watching:
@@ -206,10 +211,8 @@ class _Watching:
     def _title(self, view: LiveView) -> Line:
         info = view.run.info
         word = info.status.value
-        known = view.run.live or info.end_time_ms is not None
-        text = {True: f"{word.lower()} for ", False: f"{word.lower()} after "}[view.run.live] + duration(
-            view.elapsed_ms(self._app.now_ms)
-        )
+        known = _is_known(view)
+        text = f"{word.lower()} {'for' if view.run.live else 'after'} {duration(view.elapsed_ms(self._app.now_ms))}"
         where = f" on {printable(info.host)}" if info.host and (view.remote or not self._is_here(info.host)) else ""
         return [
             (printable(info.name), "heading"),
@@ -250,7 +253,7 @@ class _Watching:
     def plain(self, view: LiveView) -> str:
         """Returns one line for a pipe: what the run is, how it stands, its metrics."""
         info = view.run.info
-        words = [info.id[:8], printable(info.name), info.status.value.lower()]
+        words = [info.id[:8], printable(info.name), info.status.value.lower() if _is_known(view) else "ended"]
         words += [f"step={view.step}"] if view.step is not None else []
         words += [f"{printable(key)}={view.run.metrics[key].last!r}" for key in self._keys(view)]
         return " ".join(words)
