@@ -10,7 +10,6 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from gitruns.artifacts.area import TemporaryArea

@@ -41,10 +41,14 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     },
     "Compare": {
         "best": "Find the best run by a metric, of all or of each group",
+        "plot": "Draw a metric of some runs",
         "stats": "Sum up a metric over runs: count, mean, spread, least, median, greatest",
+        "export": "Write runs into a file for analysis: parquet, CSV, JSON lines, SQLite",
         "diff": "Show what differs between two runs: results, params, code, data",
         "compare": "Show runs side by side",
         "review": "Review a change by the runs of its code",
+        "blame": "Show which changes set the records of a metric",
+        "bisect": "Find the commit that made a metric worse",
     },
     "Change": {
         "tag": "Show, set or delete tags of a run",
@@ -63,7 +67,12 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "unbundle": "Take in runs from a file that bundle has written",
     },
     "Keep house": {
+        "index": "Bring the index up to date, check it, or make it anew",
         "archive": "Put many finished runs under one git ref",
+        "purge": "Delete runs for good, everywhere that hears of it",
+        "keep": "Keep runs in this clone, whatever others purge",
+        "unkeep": "Keep runs in this clone no longer",
+        "gc": "Remove what no run in this clone needs any more",
         "store": "Show, set and check the store that artifacts are shared through",
     },
     "Set up": {
@@ -76,6 +85,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "ls-runs": "List runs, one line each, in a form that does not change",
         "cat-run": "Print all that is known of a run as JSON, or its points",
         "resolve": "Print the whole id of the run that a word means",
+        "rebuild-index": "Read all runs anew into the index, and print how many there are",
         "hash-artifact": "Print the address that files have as artifacts",
         "complete": "Print what may come next on a command line",
     },

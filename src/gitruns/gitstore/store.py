@@ -10,7 +10,7 @@ from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
 from gitruns.entities.model import RegisteredModel
 from gitruns.entities.run import Identity, Run
 from gitruns.entities.tombstone import Tombstone
-from gitruns.errors import GitRunsError
+from gitruns.errors import GitRunsError, NotFoundError
 from gitruns.gitstore import refs
 from gitruns.gitstore.archive import Archive
 from gitruns.gitstore.backend import Backend
@@ -190,6 +190,10 @@ class GitStore:
     def read_tombstone(self, commit: ObjectId) -> Tombstone:
         """Returns what a tombstone says; raises `CorruptDataError` for a commit that is none."""
         return read_tombstone(self._reader, commit)
+
+    def purged_error(self, commit: ObjectId) -> NotFoundError:
+        """Returns the error that a tombstone stands for: the run is deleted for good, by whom and why."""
+        return run_purged(self.read_tombstone(commit))
 
     def is_tombstone(self, commit: ObjectId) -> bool:
         """Returns whether a commit says that its run was purged."""

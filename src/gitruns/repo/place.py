@@ -168,8 +168,12 @@ class LogPlace(ABC):
         """Returns the run as it stands now; raises `NotFoundError` (kind `run-not-found`)."""
         run = self.find_run(run_id)
         if run is None:
-            raise run_not_found(run_id)
+            raise self._missing(run_id)
         return run
+
+    def _missing(self, run_id: RunId) -> NotFoundError:
+        """Returns the error for a run that is not here."""
+        return run_not_found(run_id)
 
     def resolve_run(self, text: str) -> RunId:
         """Returns the run that an id or a unique prefix of one names."""

@@ -156,6 +156,10 @@ class Repo(LogPlace, Searchable):
         tip = self.store.run_tip(run_id)
         return tip is not None and self.store.is_tombstone(tip)
 
+    def _missing(self, run_id: RunId) -> NotFoundError:
+        tip = self.store.run_tip(run_id)
+        return run_not_found(run_id) if tip is None else self.store.purged_error(tip)
+
     def _at(self, commit: ObjectId) -> Run:
         run = self._runs.get(commit)
         if run is None:

@@ -28,15 +28,31 @@ def verify_runs(repo: Repo, run_ids: Iterable[RunId] | None = None) -> Iterator[
     """Yields what is wrong with the runs (all of them by default), run by run."""
     tips = repo.store.run_tips()
     chosen = sorted(tips) if run_ids is None else [run_id for run_id in run_ids if run_id in tips]
+    if run_ids is None:
+        yield from _segment_problems(repo)
     for run_id in chosen:
         yield from _run_problems(repo, run_id, tips[run_id])
+
+
+def _segment_problems(repo: Repo) -> Iterator[Problem]:
+    for segment_id in repo.store.segments():
+        try:
+            genuine = repo.store.is_genuine_segment(segment_id)
+        except GitRunsError as error:
+            yield Problem(run_id=None, place=f"archive/{segment_id}", message=str(error))
+            continue
+        if not genuine:
+            yield Problem(
+                run_id=None, place=f"archive/{segment_id}", message="it is not what its runs make of it: who made it?"
+            )
 
 
 def _run_problems(repo: Repo, run_id: RunId, tip: ObjectId) -> Iterator[Problem]:
     try:
         run = repo.store.read_run(tip)
     except GitRunsError as error:
-        yield Problem(run_id=run_id, place="tree", message=str(error))
+        if error.kind != "run-purged":
+            yield Problem(run_id=run_id, place="tree", message=str(error))
         return
     if run.info.id != run_id:
         yield Problem(run_id=run_id, place="run.yaml", message=f"it says that it is run '{run.info.id}'")
