@@ -51,7 +51,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "pygit2": ("gitstore",),
     "dulwich": ("gitstore",),
     "fsspec": ("artifacts",),
-    "sqlite3": ("index",),
+    "sqlite3": ("index", "exchange"),
     "orjson": ("journal",),
     "click": ("cli",),
     "prettytable": ("cli",),

@@ -263,7 +263,7 @@ def test_regexp_without_its_engine_says_what_to_install(index: Index, monkeypatc
     functions._compiled.cache_clear()
     monkeypatch.setattr(functions.importlib, "import_module", without)
     error = failure(index, filter="team regexp '^v'")
-    assert (error.kind, error.hint) == ("regexp-not-available", "pip install google-re2, or use LIKE")
+    assert (error.kind, error.hint) == ("regexp-not-available", "pip install 'gitruns[regexp]', or use LIKE")
 
 
 def test_a_pattern_that_is_none_is_pointed_at(index: Index) -> None:

@@ -199,6 +199,19 @@ class Query:
             yield from (listed.run for listed in self._repo.index.runs(ids[start : start + _PIECE]))
 
 
+def order_of(app: App, sorts: Sequence[str]) -> tuple[str, ...]:
+    """Returns what to order by, in the query language, for `--sort`."""
+    if not sorts:
+        return ()
+    from gitruns.cli.sorting import order_texts
+    from gitruns.query.ast import Entity
+
+    known: dict[Entity, set[str]] = {}
+    for key in app.open_repo().known_keys():
+        known.setdefault(Entity(key.kind), set()).add(key.name)
+    return order_texts(sorts, known)
+
+
 def _lifecycle(asked: Asked) -> Lifecycle | None:
     from gitruns.entities.run import Lifecycle
 

@@ -84,7 +84,7 @@ def run_record(run: Run, experiment_name: str | None, now_ms: int) -> dict[str, 
         "error": info.error,
         "parent_run_id": info.parent_run_id,
         "note": run.note or None,
-        "params": {key: _scalar(value) for key, value in run.params.items()},
+        "params": {key: as_json_value(value) for key, value in run.params.items()},
         "metrics": {key: _summary(summary) for key, summary in run.metrics.items()},
         "tags": dict(run.tags),
         "source": _source(info.source),
@@ -149,13 +149,14 @@ def experiment_record(experiment: Experiment, run_count: int) -> dict[str, Any]:
     }
 
 
-def _scalar(value: Scalar) -> Scalar:
-    return as_json(value) if isinstance(value, float) else value
-
-
 def as_json(value: float) -> float | str:
     """Returns a float as JSON can hold it: `nan`, `inf` and `-inf` are text there."""
     return value if math.isfinite(value) else repr(value)
+
+
+def as_json_value(value: Scalar) -> Scalar:
+    """Returns any value as JSON can hold it."""
+    return as_json(value) if isinstance(value, float) else value
 
 
 def _summary(summary: MetricSummary) -> dict[str, Any]:

@@ -155,7 +155,7 @@ def _compiled(pattern: str) -> Search:
         raise InvalidInputError(
             "REGEXP needs an engine that is not installed",
             kind="regexp-not-available",
-            hint="pip install google-re2, or use LIKE",
+            hint="pip install 'gitruns[regexp]', or use LIKE",
         ) from None
     options = re2.Options()
     options.log_errors = False

@@ -11,7 +11,7 @@ from gitruns.cli.app import App, pass_app
 from gitruns.cli.arguments import form_of, output_options
 from gitruns.cli.commands import command
 from gitruns.cli.output import Form
-from gitruns.cli.queries import Asked, Query, search_options
+from gitruns.cli.queries import Asked, Query, order_of, search_options
 from gitruns.cli.run_json import DETAIL_KEYS, RUN_KEYS, run_details, run_record
 from gitruns.cli.template import Template, lookup, text_of
 from gitruns.errors import InvalidInputError
@@ -39,7 +39,7 @@ Record = Mapping[str, Any]
     "list",
     examples=[
         "git runs list",
-        "git runs list 'loss < 0.1 and model = cnn' --sort loss",
+        "git runs list 'loss < 0.1 and model = \"cnn\"' --sort loss",
         "git runs list 'acc > 0.9 or started > -7d'",
         "git runs list main~1..main",
         "git runs list --experiment digits --status finished,failed",
@@ -89,7 +89,7 @@ def list_runs(
 ) -> None:
     """List runs, the latest first
 
-    QUERY is a condition, as 'acc > 0.9 and model = cnn'; or a range of commits, as main..feature, for runs whose
+    QUERY is a condition, as 'acc > 0.9 and model = "cnn"'; or a range of commits, as main..feature, for runs whose
     source lies in it; or @NAME, a query saved in gitruns.yaml. docs/query.md has the language in five minutes.
 
     On a terminal a table of what fits: running ones with the values they have now, the metrics that are asked about
@@ -132,8 +132,7 @@ class _Listing:
     def __init__(self, app: App, asked: Asked, sorts: Sequence[str]) -> None:
         self._app = app
         self._asked = asked
-        self._query = Query(app, asked)
-        self._query.order_by = _order(app, sorts)
+        self._query = Query(app, asked, order_of(app, sorts))
         self._names: Mapping[Any, str] = {}
 
     # For programs
@@ -228,19 +227,6 @@ class _Listing:
             self._app.out.talk("no such runs")
         else:
             self._app.out.talk("no runs yet\nhint: log one: git runs exec -- COMMAND, or import gitruns in your script")
-
-
-def _order(app: App, sorts: Sequence[str]) -> tuple[str, ...]:
-    """Returns what to order by, as the query language has it."""
-    if not sorts:
-        return ()
-    from gitruns.cli.sorting import order_texts
-    from gitruns.query.ast import Entity
-
-    known: dict[Entity, set[str]] = {}
-    for key in app.open_repo().known_keys():
-        known.setdefault(Entity(key.kind), set()).add(key.name)
-    return order_texts(sorts, known)
 
 
 def mentioned(query: Query, runs: Sequence[Run]) -> tuple[list[Shown], list[str]]:
