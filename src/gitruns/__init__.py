@@ -23,6 +23,7 @@ from gitruns.errors import (
     RemoteError,
 )
 from gitruns.tracking.client import Client
+from gitruns.tracking.comparing import compare
 from gitruns.tracking.fluent import (
     ActiveRun,
     active_run,
@@ -93,6 +94,7 @@ __all__ = [
     "Run",
     "ViewType",
     "active_run",
+    "compare",
     "create_experiment",
     "delete_experiment",
     "delete_run",

@@ -53,7 +53,7 @@ class _Page:
         text += "".join(f"{'':{_INDENT}}{self._terminal.paint(self._plain(note), 'faint')}\n" for note in section.notes)
         for path, patch in section.patches:
             text += f"\n{'':{_INDENT}}{self._terminal.paint(printable(path), 'key')}\n" if path else "\n"
-            text += "".join(self._patch_line(line) for line in patch.splitlines())
+            text += "".join(self._patch_line(line) for line in patch.removesuffix("\n").split("\n"))
         return text
 
     def _columns(self, section: Section) -> list[Column]:

@@ -32,7 +32,7 @@ class CodeKeys:
             self._known |= {tree: (tree,) for tree in new}
             return
         asked = "".join(f"{tree}:{path}\n" for tree in new for path in self._paths).encode()
-        answers = iter(self._repo.store.git.run("cat-file", "--batch-check=%(objectname)", input=asked).splitlines())
+        answers = iter(self._repo.store.git.run("cat-file", "--batch-check=%(objectname)", input=asked).split(b"\n"))
         for tree in new:
             found = tuple(_object(next(answers)) for _ in self._paths)
             self._known[tree] = found if any(found) else (tree,)
