@@ -66,16 +66,16 @@ class Collector:
 
     def run(
         self,
-        purged: Collection[RunId],
+        is_purged: Callable[[RunId], bool] = lambda run_id: False,
         *,
         dry_run: bool,
         wait_s: float = WAIT_S,
         leftover_s: float = LEFTOVER_S,
         before_delete: Callable[[], None] = lambda: None,
     ) -> StoreGarbage:
-        """Collects. `purged` are runs of this repository that are gone for good: its roots cease to name them."""
+        """Collects. `is_purged` knows which runs of this repository are gone for good: its roots cease to name them."""
         report = StoreGarbage(dry_run=dry_run)
-        roots = self._without_purged(read_roots(self._bucket), purged, report)
+        roots = self._without_purged(read_roots(self._bucket), is_purged, report)
         self._catalog.refresh()
         entries = self._entries()
         dead = self._dead(entries, roots)
@@ -86,7 +86,7 @@ class Collector:
         self._count_waiting(report, dead, marks, due)
         if not dry_run:
             self._mark([key for key in dead if not any(key in keys for _, keys in marks)])
-            self._sweep(due, purged, report, before_delete)
+            self._sweep(due, report, before_delete)
             self._drop_marks(marks)
         else:
             report.deleted, report.deleted_bytes = len(due), sum(entry.size_bytes for entry in due.values())
@@ -171,9 +171,7 @@ class Collector:
 
     # Deleting
 
-    def _sweep(
-        self, due: Mapping[str, Entry], purged: Collection[RunId], report: StoreGarbage, before: Callable[[], None]
-    ) -> None:
+    def _sweep(self, due: Mapping[str, Entry], report: StoreGarbage, before: Callable[[], None]) -> None:
         ordered = sorted(due)
         for start in range(0, len(ordered), _SWEEP_KEYS):
             chosen = {key: due[key] for key in ordered[start : start + _SWEEP_KEYS]}
@@ -211,10 +209,14 @@ class Collector:
 
     # Roots
 
-    def _without_purged(self, roots: list[Root], purged: Collection[RunId], report: StoreGarbage) -> list[Root]:
+    def _without_purged(
+        self, roots: list[Root], is_purged: Callable[[RunId], bool], report: StoreGarbage
+    ) -> list[Root]:
         """Has the roots of this repository name no purged run, and joins them when they are many."""
         own = [root for root in roots if root.repository == self._repository]
-        stale = [root for root in own if any(run_id in purged for run_id in root.named)]
+        runs = {run_id for root in own for run_id in root.named if run_id is not None}
+        purged = {run_id for run_id in runs if is_purged(run_id)}
+        stale = [root for root in own if not purged.isdisjoint(root.named)]
         if len(own) > _MANY_ROOTS:
             stale = own
         if not stale:

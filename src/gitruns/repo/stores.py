@@ -387,22 +387,21 @@ class Stores:
         self,
         *,
         dry_run: bool = True,
-        purged: Collection[RunId] = (),
-        wait_days: float | None = None,
+        wait_s: float | None = None,
         confirm: Callable[[str], bool] | None = None,
     ) -> StoreGarbage | None:
-        """Collects what no root in the store names; None where there is no store to use.
+        """Collects what no root in the store names; None where there is no store to use. Call it after a fetch.
 
-        `purged` are runs of this repository that are gone for good, as known after a fetch: its roots cease to name
-        what they had. Deleted is what was marked `wait_days` ago (14, or `runs.storeGraceDays`) and is dead still.
+        Roots of this repository cease to name runs that are purged here. Deleted is what was marked `wait_s` seconds
+        ago (14 days, or `runs.storeGraceDays`) and is dead still.
         """
         store = self.open(confirm=confirm)
         if store is None:
             return None
-        configured = self._repo.store.config("runs.storeGraceDays")
-        days = wait_days if wait_days is not None else _days(configured)
+        if wait_s is None:
+            wait_s = _days(self._repo.store.config("runs.storeGraceDays")) * 86400
         collector = store.collector(self.repository_id, self._repo.writer)
-        return collector.run(purged, dry_run=dry_run, wait_s=days * 86400)
+        return collector.run(self._repo.is_purged, dry_run=dry_run, wait_s=wait_s)
 
 
 def _days(text: str | None) -> float:

@@ -15,9 +15,13 @@ from gitruns.cli.exitcodes import DONE, NO
 from gitruns.cli.output import json_text
 from gitruns.cli.progress import BYTES, progress_bar
 from gitruns.cli.times import size
+from gitruns.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from gitruns.repo import Repo
     from gitruns.repo.stores import OnProgress
+
+_GARBAGE = ("live", "live_bytes", "marked", "marked_bytes", "waiting", "waiting_bytes", "deleted", "deleted_bytes")
 
 
 @group(
@@ -212,6 +216,53 @@ def verify(app: App, sample: int | None, repair: bool, as_json: bool) -> int:
     return NO if broken or report.bad_packs else DONE
 
 
+@command("gc", exits=WRITING, examples=["git runs store gc", "git runs store gc --yes"])
+@click.option("-y", "--yes", is_flag=True, help="Do it; without it, what would be done is only said.")
+@click.option("--no-fetch", is_flag=True, help="Do not ask the remote first which runs were purged.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_app
+def gc(app: App, yes: bool, no_fetch: bool, as_json: bool) -> None:
+    """Remove from the store what no repository names any more
+
+    What nothing names is marked, and deleted by a later gc when nothing has named it for 14 days
+    (`runs.storeGraceDays`). Runs are fetched first, so that this clone knows which were purged. Safe while others push.
+    """
+    repo = app.open_repo()
+    repo.stores.required()
+    if not no_fetch:
+        _fetch(repo)
+    with progress_bar("collecting", "keys", app.environ):
+        report = repo.stores.collect_store_garbage(dry_run=not yes)
+    assert report is not None  # noqa: S101  there is a store: it was required above
+    if as_json:
+        names = (*_GARBAGE, "dry_run", "leftovers", "roots_replaced")
+        app.out.line(json_text({name: getattr(report, name) for name in sorted(names)}))
+        return
+    would = "" if yes else "would be "
+    app.out.line(f"live     {report.live:,} keys, {size(report.live_bytes)}")
+    for count, length, what in (
+        (report.marked, report.marked_bytes, f"{would}marked now"),
+        (report.waiting, report.waiting_bytes, "marked before, waiting"),
+        (report.deleted, report.deleted_bytes, f"{would}deleted"),
+    ):
+        if count:
+            app.out.line(f"garbage  {count:,} keys, {size(length)}: {what}")
+    if report.leftovers:
+        app.out.line(f"unfinished uploads, older than a week, {would}dropped: {report.leftovers:,}")
+    if not yes and (report.marked or report.deleted or report.leftovers or report.roots_replaced):
+        app.out.talk("hint: nothing was changed; add --yes")
+
+
+def _fetch(repo: Repo) -> None:
+    from gitruns.sync import fetch
+
+    try:
+        fetch(repo)
+    except NotFoundError as error:
+        if error.kind != "no-remote":  # nobody else can have purged anything
+            raise
+
+
 def _asking(app: App, yes: bool) -> Callable[[str], bool]:
     def ask(url: str) -> bool:
         if yes:
@@ -231,7 +282,7 @@ def _files(count: int) -> str:
     return f"{count:,} file{'' if count == 1 else 's'}"
 
 
-for _command in (show, set_, check, du, verify):
+for _command in (show, set_, check, du, verify, gc):
     store.add_command(_command)
 
 COMMAND = store
