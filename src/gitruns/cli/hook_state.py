@@ -85,6 +85,8 @@ def read_settings() -> HookSettings:
 
 def private_folder() -> Path:
     """Returns where this clone keeps what is gitruns' own."""
+    if "GIT_DIR" not in os.environ and Path(".git").is_dir():
+        return Path(".git", "gitruns")  # at the top of a clone, where git calls its hooks
     return Path(os.fsdecode(_git("rev-parse", "--git-common-dir")).removesuffix("\n")) / "gitruns"
 
 
