@@ -293,10 +293,9 @@ class Repository:
             yield output[:size]
             output = output[size + 1 :]
 
-    def first_parent(self, commit: str) -> str | None:
-        """Returns the first parent of a commit, None when it has none."""
-        found = self.git("rev-list", "--parents", "--max-count=1", commit).decode().split()
-        return found[1] if len(found) > 1 else None
+    def parents(self, commit: str) -> list[str]:
+        """Returns the parents of a commit."""
+        return self.git("rev-list", "--parents", "--max-count=1", commit).decode().split()[1:]
 
     def blob(self, commit: str, path: str) -> bytes | None:
         """Returns one file of a commit's tree, None when it is not there."""
@@ -374,7 +373,8 @@ def read_run(repository: Repository, run_id: str, commit: str) -> StoredRun:
     wrong = fits(run, RUN)
     if wrong or run["id"] != run_id:
         raise FormatError(f"run.yaml {wrong or 'is of another run'}")
-    listed = read_manifest(repository, files.get("artifacts.yaml"))
+    stamps = read_mapping(files.get("stamps.yaml"), "stamps.yaml", is_stamp)
+    listed = read_manifest(repository, files.get("artifacts.yaml"), stamps)
     chain, source = read_chain(repository, run_id, commit)
     return StoredRun(
         version=version,
@@ -385,7 +385,7 @@ def read_run(repository: Repository, run_id: str, commit: str) -> StoredRun:
         artifacts={item["path"]: item for item in listed if not item["path"].startswith(".gitruns/")},
         inputs=read_list(files.get("inputs.yaml"), "inputs.yaml", INPUT),
         environment=read_mapping(files.get("env.yaml"), "env.yaml", is_text),
-        stamps=read_mapping(files.get("stamps.yaml"), "stamps.yaml", is_stamp),
+        stamps=stamps,
         texts={path.removeprefix("artifacts/"): data for path, data in files.items() if path.startswith("artifacts/")},
         parts=read_parts(repository, files, listed),
         part_metrics={
@@ -399,31 +399,47 @@ def read_run(repository: Repository, run_id: str, commit: str) -> StoredRun:
     )
 
 
-def read_manifest(repository: Repository, data: bytes | None) -> list[dict[str, Any]]:
-    """Returns all items of the list of artifacts, those below `.gitruns/` too."""
+def read_manifest(repository: Repository, data: bytes | None, stamps: Iterable[str]) -> list[dict[str, Any]]:
+    """Returns all items of the lists of artifacts, those below `.gitruns/` too; `stamps` are what fields have."""
     items = read_list(data, "artifacts.yaml", ARTIFACT)
+    check_paths(items)
+    known = {item["path"]: item for item in items if not item.get("manifest")}
     for manifest in [item for item in items if item.get("manifest")]:
         listed = read_list(repository.object_bytes(manifest["sha256"]), manifest["path"], ARTIFACT)
+        check_paths(listed)
         if len(listed) != manifest["count"]:
             raise FormatError("a manifest has another count of items")
-        items = sorted([item for item in items if item is not manifest] + listed, key=lambda item: item["path"])
+        for item in listed:
+            if f"artifacts/{item['path']}" not in stamps:  # else what stands in the tree counts, or that nothing does
+                known[item["path"]] = max(known.get(item["path"], item), item, key=artifact_text)
+    return [known[path] for path in sorted(known)]
+
+
+def check_paths(items: list[dict[str, Any]]) -> None:
+    """Raises for a list that is not sorted by path."""
     paths = [item["path"] for item in items]
     if paths != sorted(set(paths)):
         raise FormatError("the artifacts are not sorted, or one stands twice")
-    return items
+
+
+def artifact_text(item: dict[str, Any]) -> str:
+    """Returns what decides between two items of one path that bear no stamp."""
+    return json.dumps([item["path"], item["sha256"], item["size"], item.get("git", False)], ensure_ascii=False)
 
 
 def read_chain(repository: Repository, run_id: str, tip: str) -> tuple[list[str], str | None]:
-    """Returns the commits of a run, newest first, and its source commit."""
-    chain: list[str] = []
-    commit: str | None = tip
-    while commit is not None and repository.blob(commit, "format") is not None:
-        run = repository.blob(commit, "run.yaml")
-        if run is None or read_yaml(run, "run.yaml")["id"] != run_id:
-            break
-        chain.append(commit)
-        commit = repository.first_parent(commit)
-    return chain, commit
+    """Returns the commits of a run, each behind all of its children, and its source commit."""
+    waiting, own, source = [tip], set(), None
+    while waiting:
+        commit = waiting.pop()
+        data = repository.blob(commit, "run.yaml") if repository.blob(commit, "format") is not None else None
+        if data is None or read_yaml(data, "run.yaml")["id"] != run_id:
+            source = commit
+        elif commit not in own:
+            own.add(commit)
+            waiting += repository.parents(commit)
+    listed = repository.git("rev-list", "--topo-order", tip, *([f"^{source}"] if source else [])).decode().split()
+    return [commit for commit in listed if commit in own], source
 
 
 # Metric history
