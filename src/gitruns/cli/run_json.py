@@ -98,7 +98,7 @@ def run_record(run: Run, experiment_name: str | None, now_ms: int) -> dict[str, 
 def run_details(run: Run, artifacts: Iterable[Artifact]) -> dict[str, Any]:
     """Returns what is shown of one run beyond what a list shows of it; `artifacts` are all that it has."""
     return {
-        "artifact_count": run.manifest.count if isinstance(run.manifest, Manifest) else len(run.artifacts),
+        "artifact_count": _artifact_count(run),
         "artifact_bytes": None if run.manifest else sum(artifact.size_bytes for artifact in run.artifacts),
         "artifacts": [artifact_record(artifact) for artifact in artifacts],
         "inputs": [_input(data) for data in run.inputs],
@@ -157,6 +157,12 @@ def as_json(value: float) -> float | str:
 def as_json_value(value: Scalar) -> Scalar:
     """Returns any value as JSON can hold it."""
     return as_json(value) if isinstance(value, float) else value
+
+
+def _artifact_count(run: Run) -> int:
+    """Returns how many artifacts the lists of a run name together, one that stands in several counted in each."""
+    lists = () if run.manifest is None else (run.manifest, *run.more_manifests)
+    return len(run.artifacts) + sum(one.count for one in lists if isinstance(one, Manifest))
 
 
 def _summary(summary: MetricSummary) -> dict[str, Any]:
