@@ -11,10 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitruns.entities.ids import ObjectId
+from gitruns.entities.artifact import Artifact
+from gitruns.entities.ids import Digest, ObjectId
 from gitruns.entities.run import Lifecycle, RunStatus
 from gitruns.entities.values import Point
 from gitruns.errors import NotFoundError
@@ -186,3 +188,35 @@ def test_a_text_is_not_put_where_a_folder_stands(git_repo: Path, git: Git, tmp_p
         "d": False,
         "d/n.txt": True,
     }
+
+
+def test_long_lists_of_two_clones_are_one_where_both_are_at_hand(git_repo: Path, git: Git, tmp_path: Path) -> None:
+    one, other = clones(git_repo, git, tmp_path)
+    for clone, folder in ((one, "a"), (other, "b")):
+        log = clone.repo.open_log(RUN, set_running=False)
+        log.add_artifacts(many(folder))
+        log.detach()
+    late = Artifact(path="a/0000", digest=Digest("c" * 64), size_bytes=1)
+    with one.repo.edit(RUN) as edit:
+        edit.add_artifacts([late])
+    one.fetch(other)
+    run = one.repo.get_run(RUN)
+    assert run.manifest is not None and len(run.more_manifests) == 1 and run.artifacts == (late,)
+    with pytest.raises(NotFoundError):
+        one.repo.artifacts_of(run)
+    for manifest in (run.manifest, *run.more_manifests):
+        if not one.repo.cache.has(manifest.digest):
+            one.repo.cache.put_file(other.repo.cache.path_of(manifest.digest))
+    expected = {artifact.path: artifact for artifact in (*many("a"), *many("b"), late)}
+    assert one.repo.artifacts_of(run) == tuple(expected[path] for path in sorted(expected))
+    with one.repo.edit(RUN) as edit:
+        edit.add_artifacts([Artifact(path="z", digest=Digest("d" * 64), size_bytes=1)])
+    joined = one.repo.get_run(RUN)
+    assert not joined.more_manifests
+    other.bring(one.tip, one)
+    assert other.repo.store.merge_run_tips([other.tip, one.tip]) == one.tip
+
+
+def many(folder: str) -> list[Artifact]:
+    """Returns more artifacts than a tree lists."""
+    return [Artifact(path=f"{folder}/{n:04}", digest=Digest(f"{n:064x}"), size_bytes=n) for n in range(700)]
