@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.own_terminal import run_on_terminal
 from conftest import run_git
 from gitruns.cli.app import App
 from gitruns.cli.main import main
@@ -380,3 +381,55 @@ def test_the_hook_is_plain_sh(tmp_path: Path) -> None:
         script = tmp_path / "hook"
         script.write_text(setup_hooks.shim("pre-push", "/x/git-runs", keeps=keeps))
         assert subprocess.run(["/bin/sh", "-n", str(script)], check=False).returncode == 0
+
+
+# Consent
+
+
+def _answer(clone: Clone, *keys: str) -> str:
+    """Types answers to init on a terminal, each once it is asked."""
+    code, seen = run_on_terminal(
+        [sys.executable, "-m", "gitruns.cli.main", "init"],
+        clone.folder,
+        keys="".join(f"{key}\n" for key in keys).encode(),
+        until=b"Set this?",
+    )
+    assert code == 0, seen
+    return seen.decode()
+
+
+def test_init_asks_and_takes_no_for_an_answer(clone: Clone) -> None:
+    before = (clone.folder / ".git" / "config").read_bytes()
+    said = _answer(clone, "n")
+    assert ".git/hooks/pre-push" in said
+    assert not (clone.hooks / "pre-push").exists()
+    assert (clone.folder / ".git" / "config").read_bytes() == before
+    assert "nothing was set" in said
+
+
+def test_init_asks_for_the_rest(clone: Clone, cli: Cli) -> None:
+    before = (clone.folder / ".git" / "config").read_bytes()
+    said = _answer(clone, "y", "y", "y")
+    assert "send the changes to tracked files with it?" in said
+    assert clone.git("config", "runs.publishSnapshots") == "tracked"
+    assert "refs/runs*" in clone.git("config", "alias.lga")
+    assert (clone.hooks / "pre-push").exists()
+    (clone.folder / "train.py").write_text("print('not committed')\n")
+    run = clone.run()
+    assert clone.push().ours == ["gitruns: sent 1 run to origin"]
+    assert clone.sent() == {run}
+    cli("deinit")
+    assert (clone.folder / ".git" / "config").read_bytes() == before
+
+
+def test_nothing_uncommitted_is_decided_without_a_word(clone: Clone, cli: Cli) -> None:
+    cli("init", "--yes")
+    assert clone.git("config", "--get", "--default=undecided", "runs.publishSnapshots") == "undecided"
+    cli("init", "--yes", "--snapshots", "never")
+    assert clone.git("config", "runs.publishSnapshots") == "never"
+
+
+def test_hooks_are_found_after_the_folder_was_set_elsewhere(clone: Clone, cli: Cli) -> None:
+    cli("init", "--yes")
+    clone.git("config", "core.hooksPath", ".githooks")
+    assert f"hook={clone.hooks / 'pre-push'}" in cli("deinit").out

@@ -25,6 +25,12 @@ RUNS_PATTERN = "refs/runs*"
 ALIAS_VALUE = f"log --exclude={RUNS_PATTERN} --all"
 
 AUTO_FETCH = "runs.autoFetch"
+SNAPSHOTS = "runs.publishSnapshots"
+SNAPSHOT_PURPOSES = {
+    "tracked": "runs of code that was not committed are sent too, with the changes to files that git tracks",
+    "all": "runs of code that was not committed are sent too, with all that their snapshots hold",
+    "never": "runs of code that was not committed stay here",
+}
 _EXCLUSION = "log.excludeDecoration"
 
 _NOT_SET = 1
@@ -50,10 +56,13 @@ class SetupPlan:
     notes: tuple[str, ...]
 
 
-def plan_setup(repo: Repo, *, alias: str | None = None, auto_fetch: bool = False) -> SetupPlan:
+def plan_setup(
+    repo: Repo, *, alias: str | None = None, auto_fetch: bool = False, snapshots: str | None = None
+) -> SetupPlan:
     """Returns what init would do; `alias` names one for `git log --all` without runs.
 
     With `auto_fetch` the hooks behind git pull and git switch fetch runs too (`setup_hooks.FETCH_HOOKS`).
+    `snapshots` decides whether runs of code that was not committed are sent: `tracked`, `all` or `never`.
 
     Raises `ConflictError` when that alias means something else already.
     """
@@ -63,6 +72,8 @@ def plan_setup(repo: Repo, *, alias: str | None = None, auto_fetch: bool = False
         wanted.append(
             Setting(key=AUTO_FETCH, value="true", purpose="the hooks after git pull and git switch fetch runs")
         )
+    if snapshots is not None:
+        wanted.append(Setting(key=SNAPSHOTS, value=snapshots, purpose=SNAPSHOT_PURPOSES[snapshots]))
     if alias is not None:
         wanted.append(_alias_setting(repo, alias))
     present = [setting for setting in wanted if setting.value in _values(repo, setting.key)]
@@ -71,6 +82,11 @@ def plan_setup(repo: Repo, *, alias: str | None = None, auto_fetch: bool = False
         present=tuple(present),
         notes=tuple(notes),
     )
+
+
+def snapshots_decided(repo: Repo) -> bool:
+    """Returns whether it is set already if runs of code that was not committed are sent."""
+    return bool(_values(repo, SNAPSHOTS))
 
 
 def set_up(repo: Repo, settings: Sequence[Setting]) -> None:

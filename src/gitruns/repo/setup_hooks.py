@@ -135,9 +135,9 @@ def _make_folder(repo: Repo, folder: Path) -> None:
 def our_hooks(repo: Repo) -> list[Path]:
     """Returns the hooks of ours in this clone."""
     folder, why_not = _hooks_folder(repo)
-    if folder is None or why_not:
-        return []
-    return [path for name in HOOK_NAMES if (path := _our_file(folder, name)) is not None]
+    # The setting may have come after init: then what it wrote lies where git looked before.
+    folders = {repo.store.paths.common_dir / "hooks", *([folder] if folder is not None and not why_not else [])}
+    return [path for place in sorted(folders) for name in HOOK_NAMES if (path := _our_file(place, name)) is not None]
 
 
 def remove_hooks(repo: Repo, paths: Iterable[Path]) -> tuple[list[Path], list[Path]]:

@@ -42,22 +42,36 @@ class _Todo:
 @click.option("--alias", metavar="NAME", help="Also set `git NAME`: git log of all branches, without runs.")
 @click.option("--no-hook", is_flag=True, help="Put no hook into this clone.")
 @click.option("--auto-fetch", is_flag=True, help="Also fetch runs after git pull and git switch.")
+@click.option(
+    "--snapshots",
+    type=click.Choice(["tracked", "all", "never"]),
+    help="Whether runs of code that was not committed are sent, and with what.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("-n", "--dry-run", is_flag=True, help="Only print what would be set.")
 @pass_app
-def init(app: App, alias: str | None, no_hook: bool, auto_fetch: bool, yes: bool, dry_run: bool) -> None:
+def init(
+    app: App,
+    alias: str | None,
+    no_hook: bool,
+    auto_fetch: bool,
+    snapshots: str | None,
+    yes: bool,
+    dry_run: bool,
+) -> None:
     """Set up git for runs in this clone
 
     Logging works without. This adds to the clone's git configuration: a refspec, so that git fetch brings the runs
     of others, and log.excludeDecoration where git log would name runs beside commits; and a pre-push hook, so that
     git push sends the runs of the commits that it publishes. A hook that is there already is kept and called first.
+    Runs of code that was not committed are not sent before it was decided: it asks, or see --snapshots.
     Prints each value and what it is for, and asks first on a terminal. `git runs deinit` takes back exactly what was
     added.
     """
     from gitruns.repo import setup
 
     repo = app.open_repo()
-    plan = setup.plan_setup(repo, alias=alias, auto_fetch=auto_fetch)
+    plan = setup.plan_setup(repo, alias=alias, auto_fetch=auto_fetch, snapshots=snapshots)
     hooks = _plan_hooks(app, auto_fetch=auto_fetch, no_hook=no_hook)
     todo = _Todo(settings=list(plan.settings), hooks=list(hooks.files))
     _print_settings(app, todo.settings)
@@ -68,10 +82,11 @@ def init(app: App, alias: str | None, no_hook: bool, auto_fetch: bool, yes: bool
         app.out.talk(f"note: {note}")
     wanted = bool(todo)
     asks = not yes and not dry_run and sys.stdin.isatty() and sys.stderr.isatty()
-    if asks and todo and not click.confirm("Set this?", default=True, err=True):
+    agreed = not asks or not todo or click.confirm("Set this?", default=True, err=True)
+    if not agreed:
         todo = _Todo(settings=[], hooks=[])
-    if asks and alias is None and _wants_alias(app):
-        offered = setup.plan_setup(repo, alias=_OFFERED_ALIAS, auto_fetch=auto_fetch).settings[len(plan.settings) :]
+    if asks and agreed:
+        offered = _offered(app, alias, snapshots)
         _print_settings(app, offered)
         todo.settings += offered
     if todo and not dry_run:
@@ -123,6 +138,21 @@ def _shown(path: Path) -> str:
         return str(path.relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def _offered(app: App, alias: str | None, snapshots: str | None) -> list[Setting]:
+    """Asks for what is a matter of taste or of trust, and returns what is wanted of it."""
+    from gitruns.repo import setup
+
+    repo = app.open_repo()
+    without = setup.plan_setup(repo).settings
+    chosen = None
+    if snapshots is None and not setup.snapshots_decided(repo):
+        question = "When a run's code was not committed, send the changes to tracked files with it?"
+        chosen = "tracked" if click.confirm(question, default=True, err=True) else "never"
+    wanted = _OFFERED_ALIAS if alias is None and _wants_alias(app) else None
+    plan = setup.plan_setup(repo, alias=wanted, snapshots=chosen)
+    return [setting for setting in plan.settings if setting not in without]
 
 
 def _wants_alias(app: App) -> bool:
