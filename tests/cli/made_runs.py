@@ -12,6 +12,7 @@ from gitruns.entities.environment import Environment
 from gitruns.entities.ids import RunId
 from gitruns.entities.run import Identity, Lifecycle, RunInfo, RunStatus
 from gitruns.entities.source import LeftOut, Source
+from gitruns.registry import Registry
 from gitruns.repo import Repo, RunLog
 
 START = 1_763_716_623_000  # Fri Nov 21 09:17:03 2025 UTC
@@ -124,3 +125,6 @@ def log_runs(folder: Path) -> None:
     otter.add_inputs([data])
     end(otter, RunStatus.FINISHED, 100)
     repo.close()
+    registry = Registry(repo)
+    registry.create_model("digits", description="Reads handwritten digits")
+    registry.create_version("digits", f"runs:/{OTTER}/model.txt", aliases=["champion"])

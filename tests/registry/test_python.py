@@ -1,4 +1,4 @@
-"""The Python doors: `register_model`, the client's calls with MLflow's names, addresses wherever artifacts are named."""
+"""The Python doors: `register_model`, calls with MLflow's names, addresses wherever artifacts are named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,12 @@ def test_a_model_goes_from_a_run_to_production(make_run: MakeRun, tmp_path: Path
     assert client.get_model_version_download_uri("digits", 1) == f"runs:/{run_id}/model"
     model = client.get_registered_model("digits")
     assert (model.aliases, [one.version for one in model.latest_versions]) == ({"champion": "1"}, ["1"])
-    for address in ("models:/digits/1", "models:/digits@champion", "models:/digits/Production", "models:/digits/latest"):
+    for address in (
+        "models:/digits/1",
+        "models:/digits@champion",
+        "models:/digits/Production",
+        "models:/digits/latest",
+    ):
         folder = gitruns.download_artifacts(address, dst_path=tmp_path / address.replace("/", "_"))
         assert (Path(folder) / "weights.txt").read_text() == "weights"
     assert [one.path for one in gitruns.list_artifacts("models:/digits/1")] == ["model/MLmodel", "model/weights.txt"]

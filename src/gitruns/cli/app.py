@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gitruns.entities.experiment import Experiment
     from gitruns.entities.ids import ExperimentId, ObjectId
     from gitruns.entities.run import Run
+    from gitruns.registry import Registry
     from gitruns.repo import Repo
     from gitruns.tracking.session import Session
 
@@ -136,9 +138,40 @@ class App:
     # What a person named
 
     def run(self, text: str) -> Run:
-        """Returns the run that an id, a unique prefix of one, a name or `latest` means."""
+        """Returns the run that an id, a unique prefix of one, a name, `latest`, or an address of artifacts means."""
+        return self.place(text)[0]
+
+    def place(self, text: str, path: str = "") -> tuple[Run, str]:
+        """Returns a run and a path among its artifacts; `text` may be an address: `models:/digits@champion`."""
         repo = self.open_repo()
-        return repo.get_run(repo.resolve_run(text))
+        if not text.startswith(("runs:/", "models:/")):
+            return repo.get_run(repo.resolve_run(text)), path
+        from gitruns.registry import find_place
+
+        found = find_place(self.registry(), text)
+        return repo.get_run(found.run_id), "/".join(part for part in (found.path, path.strip("/")) if part)
+
+    def registry(self) -> Registry:
+        """Returns the registered models of the repository."""
+        from gitruns.registry import Registry
+
+        return Registry(self.open_repo())
+
+    def digest_of(self, text: str) -> str:
+        """Returns the SHA-256 of the file that a text names, or the digest, or beginning of one, that it is."""
+        import hashlib
+
+        file = Path(text)
+        if file.is_file():
+            with file.open("rb") as stream:
+                state = hashlib.sha256()
+                while chunk := stream.read(1 << 20):
+                    state.update(chunk)
+                return state.hexdigest()
+        digits = text.lower().removeprefix("sha256:")
+        if len(digits) >= 8 and all(digit in "0123456789abcdef" for digit in digits):
+            return digits
+        raise NotFoundError(f"there is no file '{text}', and it is no digest", kind="file-not-found")
 
     def artifacts_of(self, run: Run) -> tuple[Artifact, ...]:
         """Returns the artifacts of a run; none, and a warning, when their list is not on this machine."""

@@ -36,6 +36,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "log": "Show how a run came to be what it is",
         "artifacts": "List, fetch and check the files that a run kept",
         "source": "Print the commit that a run ran, or bring its code back",
+        "whence": "Say which run, code and data made a file, and which model version it is in",
         "status": "Show what is running and what is only here",
         "verify": "Check that stored runs are what they say they are",
     },
@@ -57,6 +58,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "rm": "Take runs out of sight",
         "restore": "Bring back runs that were taken out of sight",
         "experiments": "List and change experiments",
+        "model": "Register models: numbered versions, aliases, stages",
     },
     "Share": {
         "push": "Send runs to a remote, their artifacts first",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,10 +29,11 @@ class Lineage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """One run that made a file: the artifact, and the versions that it belongs to."""
+    """One run that made a file, or a model's whole folder: where, what digest, and the versions that hold it."""
 
     run: Run
-    artifact: Artifact
+    path: str
+    digest: Digest
     versions: tuple[RegisteredVersion, ...]
 
 
@@ -61,33 +61,42 @@ def lineage_of(registry: Registry, registered: RegisteredVersion) -> Lineage:
     )
 
 
-def whence(registry: Registry, digest: Digest) -> Iterator[Made]:
-    """Yields the runs that have an artifact of these bytes, the first one first, with the versions that contain it."""
+def whence(registry: Registry, digest: str) -> list[Made]:
+    """Returns the runs that made a file of this digest, or of one that begins so, the first run first.
+
+    The digest of a model, which is that of the list of its files, is found too. All runs are looked at.
+    """
     repo = registry.repo
     by_run: dict[str, list[RegisteredVersion]] = {}
     for model in registry.list_models():
         for registered in registry.list_versions(model.name):
             by_run.setdefault(registered.version.run_id or "", []).append(registered)
-    found = []
+    found: list[Made] = []
     for run in repo.list_runs(lifecycle=None, on_bad=lambda run_id, error: None):
+        theirs = by_run.get(run.info.id, [])
         try:
             artifacts = repo.artifacts_of(run)
         except GitRunsError:  # the list itself is in a store that is not at hand
-            continue
-        found += [(run, artifact) for artifact in artifacts if artifact.digest == digest]
-    found.sort(key=lambda one: (one[0].info.start_time_ms, one[0].info.id, one[1].path))
-    for run, artifact in found:
-        versions = [one for one in by_run.get(run.info.id, []) if _holds(one, artifact)]
-        yield Made(run=run, artifact=artifact, versions=tuple(versions))
+            artifacts = ()
+        for artifact in artifacts:
+            if artifact.digest.startswith(digest):
+                versions = tuple(one for one in theirs if _holds(one, artifact))
+                found.append(Made(run=run, path=artifact.path, digest=artifact.digest, versions=versions))
+        found += _models_made(run, theirs, digest, {one.path for one in found if one.run is run})
+    found.sort(key=lambda one: (one.run.info.start_time_ms, one.run.info.id, one.path))
+    return found
 
 
-def versions_of_digest(registry: Registry, digest: Digest) -> list[RegisteredVersion]:
-    """Returns the versions whose whole content has this digest."""
+def _models_made(run: Run, registered: list[RegisteredVersion], digest: str, known: set[str]) -> list[Made]:
+    """Folders that were registered as models and whose digest this is; a single file was found as itself."""
+    by_path: dict[str, list[RegisteredVersion]] = {}
+    for one in registered:
+        if one.version.digest is not None and one.version.digest.startswith(digest):
+            by_path.setdefault(one.version.path or "", []).append(one)
     return [
-        registered
-        for model in registry.list_models()
-        for registered in registry.list_versions(model.name)
-        if registered.version.digest == digest
+        Made(run=run, path=f"{path}/", digest=versions[0].version.digest or Digest(""), versions=tuple(versions))
+        for path, versions in by_path.items()
+        if path not in known
     ]
 
 

@@ -427,6 +427,11 @@ class Registry:
         self._models.edit(model.id, change, reason=reason)
         return self._registered(model.id, found[0].id)
 
+    def has_source(self, found: RegisteredVersion) -> bool:
+        """Returns whether the git tag of a version is at code, so that a checkout and CI find it there."""
+        commit = found.version.run_commit
+        return commit is not None and self.repo.store.version_tags.source_of(commit) is not None
+
     # Aliases
 
     def set_alias(

@@ -225,29 +225,12 @@ class RegistryCalls:
         registry = self.registry
         source = str(model_uri)
         if not is_address(source):
-            source = self._logged(Path(model_uri), name)
+            source = log_as_run(self._session, Path(model_uri), name)
         registry.ensure_model(name)
         made = registry.create_version(
             name, source, tags=tags, description=description or "", aliases=aliases, sign=sign
         )
         return version_view(made)
-
-    def _logged(self, path: Path, name: str) -> str:
-        if not path.exists():
-            raise NotFoundError(
-                f"there is neither a file '{path}' nor an address of this form",
-                kind="file-not-found",
-                hint="addresses begin with runs:/ or models:/",
-            )
-        log = self._session.start(run_name=f"register {name}"[:250])
-        try:
-            target = _MODEL_FOLDER if path.is_dir() else None
-            log.add_path(path, target)
-        except BaseException as error:
-            log.end(RunStatus.FAILED, error=str(error)[:500])
-            raise
-        log.end(RunStatus.FINISHED)
-        return f"runs:/{log.run_id}/{_MODEL_FOLDER if path.is_dir() else path.name}"
 
     def _model(self, model: StoredModel) -> RegisteredModel:
         from gitruns.registry.registry import RegisteredVersion
@@ -263,6 +246,24 @@ class RegistryCalls:
             return run_id, path or ""
         place = find_place(self.registry, run_id)
         return place.run_id, "/".join(part for part in (place.path, (path or "").strip("/")) if part)
+
+
+def log_as_run(session: Session, path: Path, model: str) -> str:
+    """Keeps a file or folder as the artifacts of a run of its own and returns its address; no run becomes current."""
+    if not path.exists():
+        raise NotFoundError(
+            f"there is neither a file '{path}' nor an address of this form",
+            kind="file-not-found",
+            hint="addresses begin with runs:/ or models:/",
+        )
+    log = session.start(run_name=f"register {model}"[:250])
+    try:
+        log.add_path(path, _MODEL_FOLDER if path.is_dir() else None)
+    except BaseException as error:
+        log.end(RunStatus.FAILED, error=str(error)[:500])
+        raise
+    log.end(RunStatus.FINISHED)
+    return f"runs:/{log.run_id}/{_MODEL_FOLDER if path.is_dir() else path.name}"
 
 
 def _listed(order_by: Sequence[str] | str | None) -> Sequence[str]:

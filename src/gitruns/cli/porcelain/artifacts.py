@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def artifacts() -> None:
     """List, fetch and check the files that a run kept
 
-    Without a command, lists them.
+    The run may also be an address: runs:/ID/path, models:/NAME/3, models:/NAME@ALIAS. Without a command, lists them.
     """
 
 
@@ -50,7 +50,7 @@ def ls(app: App, run: str, path: str, recursive: bool, as_json: bool, template: 
     A folder ends in `/`. In a pipe, lines with tabs: path, size in bytes, SHA-256.
     """
     form = form_of(as_json, template, zero)
-    found = app.run(run)
+    found, path = app.place(run, path)
     records = _below(app, found, path) if recursive else _directly_below(app, found, path)
     with app.out.paging():
         if not form.for_people:
@@ -119,7 +119,7 @@ def get(app: App, run: str, paths: Sequence[str], target: Path | None) -> None:
     """
     found = app.run(run)
     folder = target or Path(found.info.id[:8])
-    for path in paths or ("",):
+    for path in (app.place(run, named)[1] for named in paths or ("",)):
         with progress_bar("fetching", BYTES, app.environ) as bar:
             place = app.open_repo().download_artifacts(
                 found.info.id,

@@ -1,0 +1,1 @@
+"""The commands below `git runs model`, and how models and versions are shown."""
