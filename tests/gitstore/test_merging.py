@@ -11,6 +11,7 @@ import pytest
 
 from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ObjectId, WriterId
+from gitruns.entities.model import RegisteredModel
 from gitruns.entities.run import Identity, Run
 from gitruns.entities.source import Source
 from gitruns.entities.stamp import Stamp
@@ -20,6 +21,7 @@ from gitruns.gitstore import GitStore, open_store
 from gitruns.gitstore import merging as merging_module
 from gitruns.gitstore.codec.tombstone import encode_tombstone
 from gitruns.gitstore.objects import Author, Commit, decode_commit, encode_commit
+from gitruns.gitstore.refs import model_id_candidate
 from gitruns.gitstore.trees import write_tree
 from gitstore import samples
 
@@ -140,6 +142,21 @@ def test_experiments_merge_the_same_way(store: GitStore, git: Git, git_repo: Pat
     assert (merged.name, dict(merged.tags), merged.creation_time_ms) == ("digits-2", {}, first.creation_time_ms)
     assert git(git_repo, "log", "-1", "--format=%s", merge) == "experiment digits-2: merge 2 edits"
     assert store.recomputes(merge)
+
+
+def test_models_merge_the_same_way(store: GitStore) -> None:
+    def written(model: RegisteredModel, *parents: ObjectId) -> ObjectId:
+        return store.models.write(model, parents=parents, identity=ADA, time_ms=END_MS, subject="edit")
+
+    first = RegisteredModel(id=model_id_candidate("digits"), name="digits", creation_time_ms=1, last_update_time_ms=1)
+    tip = written(first)
+    renamed = replace(first, name="digits-2", stamps=read_only({"model/name": Stamp(5, 0, A)}))
+    tagged = replace(first, tags=read_only({"a": "1"}), stamps=read_only({"tags/a": Stamp(6, 0, B)}))
+    one, other = written(renamed, tip), written(tagged, tip)
+    merge = store.merge_model_tips([other, tip, one])
+    assert (store.models.read(merge).name, dict(store.models.read(merge).tags)) == ("digits-2", {"a": "1"})
+    assert store.recomputes(merge)
+    assert not store.recomputes(one)
 
 
 # Trust

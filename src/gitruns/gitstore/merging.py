@@ -80,21 +80,22 @@ class Merging:
             return heads[0]
         return self._commit(heads, join, self._backend)
 
-    def recomputes(self, commit: ObjectId) -> bool:
+    def recomputes(self, commit: ObjectId, others: Mapping[str, Callable[[Sequence[ObjectId]], ObjectId]]) -> bool:
         """Returns whether a commit is exactly the merge of its parents; False for one that is no merge.
 
-        Raises `NotFoundError` when what it takes to know is not here.
+        `others` merge what is neither run nor experiment, by the file that tells it. Raises `NotFoundError` when what
+        it takes to know is not here.
         """
         written = decode_commit(self._reader.read_commit(commit), commit)
         if len(written.parents) < 2 or written.parents != self.heads(written.parents):
             return False
-        known = {RUN_FILE: self.join_runs, EXPERIMENT_FILE: self.join_experiments}
+        joins = {RUN_FILE: self.join_runs, EXPERIMENT_FILE: self.join_experiments}
         with self._reader.at(commit) as tree:
-            join = next((known[name] for name in sorted(known) if tree.file(name) is not None), None)
-        if join is None:
-            return False
+            file = next((name for name in (*joins, *others) if tree.file(name) is not None), "")
         try:
-            return self._commit(written.parents, join, _Hashing(self._backend.object_format)) == commit
+            if file in joins:
+                return self._commit(written.parents, joins[file], _Hashing(self._backend.object_format)) == commit
+            return file in others and others[file](written.parents) == commit
         except (CorruptDataError, InvalidInputError):
             return False
 

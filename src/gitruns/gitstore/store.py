@@ -149,7 +149,7 @@ class GitStore:
 
     def recomputes(self, commit: ObjectId) -> bool:
         """Returns whether a commit is exactly the merge of its parents, so that who trusts these can trust it."""
-        return self.merging.recomputes(commit)
+        return self.merging.recomputes(commit, {"model.yaml": self.models.merge})
 
     # The archive
 
