@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.example_runs import make_example
 from cli.made_runs import NOW, START, Cli, Result, log_runs
 from conftest import run_git
 from gitruns.cli.app import App
@@ -58,9 +59,26 @@ def runs_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "README.md").write_text("# project\n")
         run_git(folder, "add", ".")
         run_git(folder, "commit", "--quiet", "-m", "train a model")
+        run_git(folder, "branch", "feature")
         log_runs(folder)
         run_git(folder, "gc", "--quiet")  # few files are quickly copied
     return folder
+
+
+@pytest.fixture(scope="session")
+def example_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository that docs/query.md is about, made once, for tests that only read."""
+    folder = tmp_path_factory.mktemp("example") / "project"
+    make_example(folder)
+    return folder
+
+
+@pytest.fixture
+def example_repo(example_template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The repository that docs/query.md is about; the working directory is in it. Tests only read it."""
+    monkeypatch.chdir(example_template)
+    monkeypatch.setenv("LINES", "24")
+    return example_template
 
 
 def _fixed_git(patch: pytest.MonkeyPatch) -> None:

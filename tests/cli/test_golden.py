@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -51,22 +52,60 @@ CASES = {
     "cat-run-points": (None, ["cat-run", "neat-mole-988", "--points"]),
 }
 
+QUERY = ["list", 'val_loss < 0.3 and model = "cnn"', "--sort", "val_loss"]
+EXAMPLE_CASES = {
+    "query-80": (80, QUERY),
+    "query-200": (200, QUERY),
+    "query-40": (40, QUERY),
+    "query-pipe": (None, QUERY),
+    "query-json": (None, [*QUERY, "--json"]),
+    "query-csv": (None, ["list", "model = 'vit'", "--csv", "-n", "2"]),
+    "query-csv-columns": (None, [*QUERY, "--csv", "--columns", "name,params.lr,metrics.val_loss.min"]),
+    "query-summary-80": (80, ["list", "min(val_loss) < 0.2 and lr < 0.1", "--sort", "-min(val_loss)"]),
+    "query-none": (80, ["list", "acc > 1"]),
+    "query-two-80": (80, ["list", "@good", "main..feature", "-s", "finished,killed"]),
+    "saved-80": (80, ["list", "--saved"]),
+    "saved-pipe": (None, ["list", "--saved"]),
+    "best-80": (80, ["best", "val_loss"]),
+    "best-by-80": (80, ["best", "acc", "--by", "model", "--max"]),
+    "best-by-pipe": (None, ["best", "acc", "--by", "model", "--by", "experiment", "-n", "2"]),
+    "best-json": (None, ["best", "min(val_loss)", "--by", "lr", "--json", "model = 'mlp'"]),
+    "stats-80": (80, ["stats", "val_loss", "--by", "model"]),
+    "stats-pipe": (None, ["stats", "val_loss", "--by", "model", "--by", "lr"]),
+    "stats-json": (None, ["stats", "val_loss", "model = 'vit'", "--json"]),
+    "plot-80": (80, ["plot", "val_loss", "bold-crane-4"]),
+    "plot-two-80": (80, ["plot", "val_loss", "bold-crane-4", "keen-otter-2", "--x", "time", "--log"]),
+    "index-stats": (None, ["index", "--stats"]),
+}
+
 # What is of this very copy: when it was made, on which machine, and what hashes that.
 _OWN = (
     (re.compile(r'("writer": ")[0-9a-f]{16}'), r"\1<writer>"),
     (re.compile(r'("commit": ")[0-9a-f]{40}'), r"\1<commit>"),
     (re.compile(r'((?:creation|last_update)_time_ms": )\d+'), r"\1<time>"),
     (re.compile(r"\b[0-9a-f]{40}\b"), "<commit>"),
+    (re.compile(r"(?<=Place:      ).*"), "<place>"),
+    (re.compile(r"(?<=Size:       ).*"), "<size>"),
     (re.compile(r"^[0-9a-f]{10} ", re.MULTILINE), "<commit10> "),
 )
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_output_is_as_it_was(name: str, cli: Cli, shared_runs: Path) -> None:
-    width, arguments = CASES[name]
+    compare_with_file(name, cli, *CASES[name])
+
+
+@pytest.mark.parametrize("name", EXAMPLE_CASES)
+def test_output_of_queries_is_as_it_was(name: str, cli: Cli, example_repo: Path) -> None:
+    if name.startswith("plot"):
+        pytest.importorskip("plotext")
+    compare_with_file(name, cli, *EXAMPLE_CASES[name])
+
+
+def compare_with_file(name: str, cli: Cli, width: int | None, arguments: list[str]) -> None:
     result = cli(*arguments, width=width)
     assert result.code == 0, result.err
-    shown = f"$ git runs {' '.join(arguments)}\n{result.out}"
+    shown = f"$ git runs {shlex.join(arguments)}\n{result.out}"
     if result.err:
         shown += f"--- stderr\n{result.err}"
     for pattern, replacement in _OWN:
@@ -78,7 +117,7 @@ def test_output_is_as_it_was(name: str, cli: Cli, shared_runs: Path) -> None:
 
 
 def test_no_golden_file_is_left_behind() -> None:
-    assert {file.stem for file in GOLDEN.iterdir()} == set(CASES)
+    assert {file.stem for file in GOLDEN.iterdir()} == {*CASES, *EXAMPLE_CASES}
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

@@ -10,6 +10,7 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -176,6 +177,7 @@ class Query:
         self.how: dict[str, Any] = {
             "experiment_ids": ids or None,
             "lifecycle": _lifecycle(asked),
+            "now": _local_time(app.now_ms),
         }
 
     @property
@@ -210,6 +212,11 @@ def order_of(app: App, sorts: Sequence[str]) -> tuple[str, ...]:
     for key in app.open_repo().known_keys():
         known.setdefault(Entity(key.kind), set()).add(key.name)
     return order_texts(sorts, known)
+
+
+def _local_time(now_ms: int) -> datetime:
+    """Returns the time that `-7d` counts from; its zone is that of dates without one."""
+    return datetime.fromtimestamp(now_ms / 1000, timezone.utc).astimezone()
 
 
 def _lifecycle(asked: Asked) -> Lifecycle | None:

@@ -166,7 +166,7 @@ def _metric_columns(
             Column(
                 title=printable(title),
                 cells=cells,
-                rank=2 if place < asked else 4 if place == 0 else 9 + 2 * place,
+                rank=1 if place < asked else 4 if place == 0 else 9 + 2 * place,
                 least=_readable(title, cells),
                 most=24,
                 right=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -64,7 +65,13 @@ def search_args(
         "order_by": [order_by] if isinstance(order_by, str) else tuple(order_by or ()),
         "page_token": page_token or "",
         "dialect": dialect_of(dialect),
+        "now": local_time(),
     }
+
+
+def local_time() -> datetime:
+    """Returns the time now in this machine's zone, which is that of dates without one."""
+    return datetime.now(timezone.utc).astimezone()
 
 
 def search_runs(repo: Repo, filter_string: str | None, max_results: int, how: dict[str, Any]) -> PagedList[Run]:
@@ -103,6 +110,7 @@ def search_experiments(
         order_by=[order_by] if isinstance(order_by, str) else tuple(order_by or ()),
         page_token=page_token or "",
         dialect=dialect_of(dialect),
+        now=local_time(),
     )
     return PagedList([experiment_view(one) for one in found.experiments], found.next_token or None)
 

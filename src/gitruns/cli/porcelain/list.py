@@ -41,7 +41,7 @@ Record = Mapping[str, Any]
         "git runs list",
         "git runs list 'loss < 0.1 and model = \"cnn\"' --sort loss",
         "git runs list 'acc > 0.9 or started > -7d'",
-        "git runs list main~1..main",
+        "git runs list main..feature",
         "git runs list --experiment digits --status finished,failed",
         "git runs list --sort -acc -n 5",
         "git runs list --metric acc --metric loss",
