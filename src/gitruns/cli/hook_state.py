@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MODES = ("warn", "strict", "after", "off")
 DEFAULT_TIMEOUT_S = 20.0
@@ -134,7 +135,7 @@ class Remembered:
 
 def recall(folder: Path, what: str) -> Remembered:
     """Returns what was remembered of a remote; nothing when there is no record or it makes no sense."""
-    found = _records(folder).get(what)
+    found: Any = _records(folder).get(what)
     try:
         return Remembered(key=str(found["key"]), waits=found["waits"] is True, said=tuple(map(str, found["said"])))
     except (KeyError, TypeError):

@@ -5,6 +5,7 @@ Each look at a run adds to what is known; memory is bounded however long somebod
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,9 +34,11 @@ class Curve:
         self.values: list[float] = []
         self._stride = 1
         self._open: list[float] = []
+        self._last = math.nan
 
     def add(self, value: float) -> None:
         """Takes the next value."""
+        self._last = value
         self._open.append(value)
         if len(self._open) < self._stride:
             return
@@ -44,6 +47,14 @@ class Curve:
         if len(self.values) >= _MOST_VALUES:
             self.values = [(one + other) / 2 for one, other in zip(self.values[::2], self.values[1::2], strict=True)]
             self._stride *= 2
+
+    def lead_to(self, value: float, points: int) -> None:
+        """Takes the value that came after so many points that nobody looked at: a straight line stands for them."""
+        points = max(min(points, _MOST_VALUES), 1)
+        before = self._last if math.isfinite(self._last) and math.isfinite(value) else value
+        for place in range(1, points):
+            self.add(before + (value - before) * place / points)
+        self.add(value)
 
     def shown(self) -> list[float]:
         """Returns the means, the last one of what has come so far."""
@@ -73,9 +84,10 @@ class LiveView:
         changed = run != self.run
         self.run, self.remote = run, remote
         for key, summary in run.metrics.items():
-            if self._counts.get(key) != summary.count:
+            more = summary.count - self._counts.get(key, 0)
+            if more:
                 self._counts[key] = summary.count
-                self.curves.setdefault(key, Curve()).add(summary.last)
+                self.curves.setdefault(key, Curve()).lead_to(summary.last, more)
         if self.step is not None:
             self._note_step(self._seen_ms(now_ms), self.step)
         return changed
