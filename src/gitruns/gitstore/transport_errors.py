@@ -89,6 +89,7 @@ _CAUSES = (
         r"index-pack (failed|died)",
         r"unpack-objects (failed|died)",
         r"read error",
+        r"could not read from remote repository",  # and nothing else: the other side went away
         retryable=True,
     ),
 )
