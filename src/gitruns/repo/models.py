@@ -17,13 +17,14 @@ from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ObjectId, WriterId
 from gitruns.entities.model import ModelId, ModelVersion, RegisteredModel, VersionId
 from gitruns.entities.run import Identity
-from gitruns.entities.stamp import Stamp, next_stamp
+from gitruns.entities.stamp import Stamp
 from gitruns.errors import ConflictError, GitRunsError, LockedError, NotFoundError
 from gitruns.gitstore import ChainEntry, GitStore
 from gitruns.gitstore.git_tags import VersionTag
 from gitruns.gitstore.refs import model_id_candidate
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.runlog import now_ms
+from gitruns.repo.writer_id import stamp_edit
 
 PATIENCE_S = 120.0
 """So long an edit is tried again while others move the model's ref."""
@@ -112,7 +113,7 @@ class Models:
             if edit is None:
                 return old
             new, fields, subject = edit
-            stamp = next_stamp(max(old.stamps.values(), default=None), now_ms(), self._writer)
+            stamp = stamp_edit(self._store.paths.common_dir / "gitruns", self._writer, old.stamps, fields, now_ms())
             stamped: dict[str, Stamp] = {**old.stamps, **dict.fromkeys(fields, stamp)}
             new = replace(new, last_update_time_ms=time_ms, stamps=read_only(stamped))
             commit = self._write(new, old.commit, time_ms, subject, reason)
