@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from gitruns.compare.baseline import Baseline, find_baseline
-from gitruns.compare.blame import Cause, Record, blame
+from gitruns.compare.blame import Cause, Record
 from gitruns.compare.calling import compare
 from gitruns.compare.directions import Direction, Directions
 from gitruns.compare.run_diff import RunDiff, diff_of, diff_runs
@@ -26,7 +26,6 @@ __all__ = [
     "Directions",
     "Record",
     "RunDiff",
-    "blame",
     "compare",
     "compare_runs",
     "comparison_of",

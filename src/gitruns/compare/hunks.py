@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 
 _COMMENT = re.compile(r"\s*(?:#|//|--|;|%|\*|/\*|\"\"\"|''')|\s*\Z")
@@ -40,8 +41,13 @@ class Hunk:
     @property
     def weight(self) -> float:
         """How much it can matter: next to nothing for comments and empty lines, a little more for longer ones."""
-        changed = [line[1:] for line in self.lines if line[:1] in ("+", "-")]
-        effective = sum(not _COMMENT.match(line) for line in changed)
+        old, new = (
+            Counter(line[1:].rstrip() for line in self.lines if line[:1] == sign and not _COMMENT.match(line[1:]))
+            for sign in "-+"
+        )
+        effective = (
+            sum(((old - new) + (new - old)).values()) if old != new else 0
+        )  # blanks at the end of a line are nothing
         return 1.0 + min(effective, 10) / 20 if effective else _SLIGHT
 
 

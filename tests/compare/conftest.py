@@ -1,0 +1,37 @@
+"""A laboratory, and a way to call the command line in it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cli.made_runs import Cli, Result
+from compare.lab import Lab
+from gitruns.cli.app import App
+from gitruns.cli.main import main
+from gitruns.cli.terminal import Terminal
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """An empty repository; the working directory is in it."""
+    made = Lab(tmp_path / "project")
+    monkeypatch.chdir(made.folder)
+    return made
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Calls the command line as `git runs ARGS`."""
+    monkeypatch.setenv("GIT_PAGER", "cat")
+
+    def call(*arguments: str, width: int | None = None) -> Result:
+        terminal = None if width is None else Terminal(is_tty=True, width=width, colour=False)
+        capfd.readouterr()
+        code = main(arguments, App(os.environ, terminal=terminal))
+        captured = capfd.readouterr()
+        return Result(code, captured.out, captured.err)
+
+    return call
