@@ -23,6 +23,10 @@ def test_the_next_stamp_is_greater_and_not_before_the_clock(last: Stamp, now_ms:
     assert stamp.writer == writer
 
 
+def test_a_counter_that_is_full_is_carried_over() -> None:
+    assert next_stamp(Stamp(NOW, 2**63 - 1, B), NOW - 5, A) == Stamp(NOW + 1, 0, A)
+
+
 def test_an_edit_is_later_than_all_that_was_seen() -> None:
     seen = {"tags/a": Stamp(NOW + 5, 3, B), "tags/b": Stamp(NOW - 9, 9, A)}
     assert edit_stamp(seen, ["tags/b"], NOW, A) == Stamp(NOW + 5, 4, A)

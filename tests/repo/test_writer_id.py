@@ -91,6 +91,40 @@ def test_an_edit_is_stamped_after_all_that_stands_there(git_repo: Path) -> None:
     assert run.stamps["tags/old"] == seen
 
 
+def test_what_a_resume_says_is_later_than_what_stood_there(git_repo: Path) -> None:
+    repo = Repo.open(git_repo)
+    seen = Stamp(now_ms() + 60_000, 0, "f" * 16)  # type: ignore[arg-type]
+    seal(repo, {"tags/old": seen, "run/status": seen})
+    log = repo.open_log(RUN)
+    log.set_tags({"old": "y"})
+    log.end(RunStatus.FAILED, error="boom")
+    run = repo.get_run(RUN)
+    assert (run.tags["old"], run.info.status, run.info.error) == ("y", RunStatus.FAILED, "boom")
+    assert run.stamps["tags/old"] == run.stamps["run/status"] == Stamp(seen.time_ms, 1, repo.writer)
+    assert run.stamps["run/writer"] == run.stamps["run/status"]
+    tip = repo.store.run_tip(RUN)
+    repo.seal(RUN)
+    repo.close()
+    assert Repo.open(git_repo).store.run_tip(RUN) == tip
+
+
+def test_an_edit_made_since_with_a_greater_stamp_stays(git_repo: Path) -> None:
+    repo = Repo.open(git_repo)
+    seal(repo, {})
+    tip = repo.store.run_tip(RUN)
+    assert tip is not None
+    log = repo.open_log(RUN)
+    log.set_tags({"old": "mine"})
+    later = Stamp(now_ms() + 60_000, 0, "f" * 16)  # type: ignore[arg-type]
+    edited = replace(repo.store.read_run(tip), tags=read_only({"old": "theirs"}), stamps=read_only({"tags/old": later}))
+    commit = repo.store.write_run_commit(edited, parents=[tip], identity=ADA, time_ms=9, subject="run calm-bee: edit")
+    repo.store.set_run_tip(RUN, commit, tip)
+    log.end(RunStatus.FINISHED)
+    run = repo.get_run(RUN)
+    assert (run.tags["old"], run.stamps["tags/old"]) == ("theirs", later)
+    assert run.info.status is RunStatus.FINISHED and "run/status" in run.stamps
+
+
 def test_a_clone_whose_clock_was_set_back_begins_anew_with_a_new_id(git_repo: Path) -> None:
     repo = Repo.open(git_repo)
     old = repo.writer

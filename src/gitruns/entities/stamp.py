@@ -16,6 +16,10 @@ FAR_AHEAD_MS = 10 * 60 * 1000
 """Clocks that are kept differ by less. What bears a stamp further ahead waits until time has come."""
 
 
+_GREATEST = 2**63 - 1
+"""Of a stored integer."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Stamp:
     """When, in logical time, and by whom a field was changed. The greater stamp wins a merge."""
@@ -29,7 +33,10 @@ def next_stamp(previous: Stamp | None, now_ms: int, writer: WriterId) -> Stamp:
     """Returns a stamp greater than `previous` and not before `now_ms`; `previous` is the greatest one seen."""
     if previous is None or now_ms > previous.time_ms:
         return Stamp(now_ms, 0, writer)
-    return Stamp(previous.time_ms, previous.counter + 1, writer)
+    if previous.counter < _GREATEST:
+        return Stamp(previous.time_ms, previous.counter + 1, writer)
+    # Nobody counts that far; who writes such a stamp means harm, and nobody could read the next one.
+    return Stamp(min(previous.time_ms + 1, _GREATEST), 0, writer)
 
 
 def edit_stamp(stamps: Mapping[str, Stamp], fields: Iterable[str], now_ms: int, writer: WriterId) -> Stamp:
