@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from gitruns.artifacts.area import TemporaryArea
@@ -166,12 +167,10 @@ class Batch:
             return False
         if not stat.S_ISREG(status.st_mode) or status.st_size != size:
             return False
-        try:  # a fresh time tells a later clean-up that somebody wants it; git does the same
+        with suppress(OSError):  # a fresh time tells a clean-up that somebody wants it; git does the same
             os.utime(path)
-        except FileNotFoundError:  # cleaned up since
+        if not path.exists():  # a clean-up was quicker; had it come after, it would see the fresh time
             return False
-        except OSError:
-            pass
         self._folders.add(path.parent)  # who wrote it may not have synced its name yet
         return True
 
