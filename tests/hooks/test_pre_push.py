@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from conftest import run_git
+from gitruns.entities.run import RunStatus
+from gitruns.tracking.session import Session
 from hooks.conftest import BARE_PATH, Clone
 
 
@@ -271,3 +274,81 @@ def test_logging_elsewhere_does_not_lead_the_hook_astray(hooked: Clone, tmp_path
     run = hooked.run()
     hooked.push("origin", "HEAD", environ={"GITRUNS_REPO": str(tmp_path / "other")})
     assert hooked.sent() == {run}
+
+
+# What is pushed
+
+
+def test_a_git_tag_publishes_what_it_names(hooked: Clone) -> None:
+    hooked.git("switch", "--quiet", "--detach")
+    hooked.commit("only tagged")
+    run = hooked.run()
+    hooked.git("tag", "-a", "v1", "-m", "one")
+    assert hooked.push("origin", "v1").ours == ["gitruns: sent 1 run to origin"]
+    assert hooked.sent() == {run}
+
+
+def test_deleting_a_branch_there_publishes_nothing(hooked: Clone) -> None:
+    hooked.push("origin", "HEAD:refs/heads/old")
+    hooked.commit()
+    hooked.run()
+    assert "stays here" in hooked.push("origin", "--delete", "old").ours[0]
+    assert hooked.sent() == set()
+
+
+def test_pushing_refs_of_runs_by_hand_publishes_no_code(hooked: Clone) -> None:
+    hooked.commit()
+    run = hooked.run()
+    assert "stays here" in hooked.push("origin", f"refs/runs/{run}:refs/runs/{run}").ours[0]
+
+
+def test_odd_names_of_branches(hooked: Clone) -> None:
+    hooked.git("switch", "--quiet", "-c", "ünï/日本")
+    hooked.commit()
+    run = hooked.run()
+    assert hooked.push("origin", "HEAD", environ={"LC_ALL": "C"}).ours == ["gitruns: sent 1 run to origin"]
+    assert hooked.sent() == {run}
+
+
+def test_a_run_that_was_killed_goes_too(hooked: Clone) -> None:
+    script = "import gitruns, os; gitruns.start_run(); gitruns.log_metric('a', 1); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", script], cwd=hooked.folder, check=False)
+    assert hooked.push().ours == ["gitruns: sent 1 run to origin"]
+
+
+def test_artifacts_without_a_store_are_said_and_wait(hooked: Clone) -> None:
+    session = Session.open(hooked.folder)
+    log = session.start()
+    log.add_bytes(bytes(100_000), "model.bin")
+    log.end(RunStatus.FINISHED)
+    session.place.close()
+    said = hooked.push().ours
+    assert "gitruns: sent 1 run to origin" in said
+    assert any("1 artifact, 97.66 KiB, only here" in line for line in said)
+    assert hooked.push().ours == []
+
+
+def test_a_store_named_by_a_committed_file_is_not_used_unasked(hooked: Clone, tmp_path: Path) -> None:
+    (hooked.folder / "gitruns.yaml").write_text(f"store: file://{tmp_path}/store\n")
+    hooked.git("add", ".")
+    hooked.commit("a store")
+    session = Session.open(hooked.folder)
+    log = session.start()
+    log.add_bytes(bytes(100_000), "model.bin")
+    log.end(RunStatus.FINISHED)
+    session.place.close()
+    assert any("only here" in line for line in hooked.push().ours)
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_clone_that_is_shallow(hooked: Clone, tmp_path: Path) -> None:
+    hooked.commit()
+    hooked.push()
+    run_git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{hooked.remote}", "shallow")
+    shallow = Clone(tmp_path / "shallow", hooked.remote)
+    shallow.install()
+    shallow.commit()
+    run = shallow.run()
+    assert shallow.push().ours == ["gitruns: sent 1 run to origin"]
+    assert hooked.sent() == {run}
+    assert shallow.git("rev-parse", "--is-shallow-repository") == "true"

@@ -71,7 +71,7 @@ def _pre_push(environ: Mapping[str, str], settings: hook_state.HookSettings, wor
 def _what_is_pushed(environ: Mapping[str, str], words: Sequence[str]) -> tuple[str, str, str]:
     """Returns remote, address and the lines that git tells a hook; the pre-commit framework tells by variables."""
     if words:
-        return words[0], words[-1], "" if _nobody_writes() else sys.stdin.read()
+        return words[0], words[-1], "" if _nobody_writes() else os.fsdecode(sys.stdin.buffer.read())
     remote, url = environ.get("PRE_COMMIT_REMOTE_NAME", ""), environ.get("PRE_COMMIT_REMOTE_URL", "")
     local, there = environ.get("PRE_COMMIT_LOCAL_BRANCH", ""), environ.get("PRE_COMMIT_REMOTE_BRANCH", "")
     given = environ.get("PRE_COMMIT_TO_REF", "")
@@ -105,9 +105,14 @@ def _push(
 
     def work() -> int:
         # From here on in a child of our own: it has no terminal to ask on.
+        from gitruns.errors import GitRunsError
         from gitruns.sync.hook import push_published
 
-        repo = _open(environ)
+        try:
+            repo = _open(environ)
+        except GitRunsError as error:
+            _say(f"runs were not sent: {error}")
+            return REFUSED
         before = hook_state.recall(folder, target)
         # What is sealed meanwhile is for the next time, so the state is that from before.
         keys = [hook_state.state_key(settings, folder, target, publishing, waits=waits) for waits in (False, True)]

@@ -64,13 +64,14 @@ def push_published(
         hint = f" ({error.hint})" if error.hint else ""
         return HookOutcome(lines=(f"runs were not sent: {error.message}{hint}",), failed=True)
     held = tuple(one.run_id for one in report.held)
-    failed = bool(report.refused or report.left or report.artifacts.missing)
+    failed = bool(report.refused or report.left)
     return HookOutcome(
         lines=(*_done(report), *_failed(report), *_held([one for one in report.held if one.run_id not in said])),
         held=held,
         waits=any(one.reason == UNPUBLISHED for one in report.held),
         failed=failed,
-        settled=not failed and not report.artifacts.pending,
+        # Without a store, or with one that nobody has confirmed, trying again is of no use either.
+        settled=not failed and not (report.artifacts.pending and report.artifacts.why),
     )
 
 
