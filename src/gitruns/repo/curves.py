@@ -51,7 +51,7 @@ def _point_files(repo: Repo, run: Run, commit: ObjectId) -> list[str]:
 
 
 def _in_journal(repo: Repo, run: Run, metric: str) -> Iterator[Point]:
-    if run.info.id not in repo.live_ids():
+    if repo.live(run.info.id) is None:  # also one that is sealed while its journal waits to be removed
         return
     if sum(summary.count for summary in run.metrics.values()) > MAX_LIVE_POINTS:
         return
