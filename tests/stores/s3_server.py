@@ -125,9 +125,9 @@ class FaultyProxy:
             def do_GET(self) -> None:
                 proxy.answer(self)
 
-            do_PUT = do_POST = do_DELETE = do_HEAD = do_GET
+            do_PUT = do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815  http.server looks for these
 
-            def log_message(self, format: str, *args: Any) -> None:
+            def log_message(self, *args: Any) -> None:
                 pass
 
         class Server(ThreadingHTTPServer):

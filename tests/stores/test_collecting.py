@@ -24,7 +24,7 @@ MINE, THEIRS = "a" * 32, "c" * 32
 RUN, OTHER_RUN = RunId("1" * 32), RunId("2" * 32)
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "s3":
         found: str = request.getfixturevalue("s3")

@@ -42,6 +42,7 @@ class TestMemory(RemoteContract):
         fsspec.filesystem("memory").store.clear()
 
 
+@pytest.mark.slow
 class TestS3(RemoteContract):
     @pytest.fixture
     def store(self, s3: str) -> RemoteStore:

@@ -18,6 +18,7 @@ from gitruns.artifacts.copying import copy_chunks, copy_source, hash_source
 from gitruns.artifacts.digest import digest_of, object_path
 from gitruns.artifacts.durable import sync_files, sync_folders
 from gitruns.artifacts.failures import shown, writing
+from gitruns.artifacts.sharing import make_folders, share_file, shared_mode
 from gitruns.artifacts.sketch import remember, sketch_of, was_seen
 from gitruns.artifacts.source_file import SourceFile, open_regular
 from gitruns.entities.ids import Digest
@@ -147,8 +148,11 @@ class Batch:
 
     def _new_file(self) -> tuple[int, Path]:
         if self._area is None:
+            make_folders(self._root / "tmp", self._root)
             self._area = TemporaryArea.create(self._root / "tmp")
-        return self._area.new_file()
+        fd, path = self._area.new_file()
+        share_file(fd, shared_mode(self._root))
+        return fd, path
 
     def _keep(self, digest: Digest, size: int, temporary: Path) -> None:
         if self._is_present(digest, size):
@@ -186,7 +190,7 @@ class Batch:
         try:
             temporary.rename(path)
         except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(path.parent, self._root)
             temporary.rename(path)
             self._folders.update((path.parent.parent, self._root, self._root.parent))
         self._folders.add(path.parent)

@@ -56,9 +56,7 @@ def discard(root: Path, digest: Digest, *, put_before_s: float) -> int:
     if status.st_mtime >= put_before_s:
         _put_back(aside, path)
         return 0
-    aside.unlink()
-    with suppress(OSError):
-        path.parent.rmdir()
+    aside.unlink()  # the folder stays: somebody may be about to give a file a name in it
     return status.st_size
 
 

@@ -31,19 +31,19 @@ class WrongAnswerError(Exception):
     """A store confirmed something else than what was sent."""
 
 
-def with_retries(do: Callable[[], T], what: str, store: str, *, tries: int = TRIES) -> T:
+def with_retries(do: Callable[[], T], what: str, store: str) -> T:
     """Returns what `do` returns, called again after faults that may pass.
 
     Raises `FileNotFoundError` and `FileExistsError` as they are, `AccessDeniedError` (kind `store-denied`) at once,
     and `RemoteError` (kind `store-failed`) after the last try.
     """
-    for number in range(tries):
+    for number in range(TRIES):
         try:
             return do()
         except _ANSWERS:
             raise
         except Exception as error:
-            if number + 1 == tries or not may_pass(error):
+            if number + 1 == TRIES or not may_pass(error):
                 raise in_our_words(error, what, store) from error
         time.sleep(_random.uniform(0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2**number)))
     raise AssertionError  # the last try returns or raises
