@@ -113,12 +113,15 @@ def _take(connection: sqlite3.Connection, said: _Said, place: str, mark: str) ->
     for attempt in range(_ATTEMPTS):
         seen = generation(connection)
         said.read()
-        if not said.differs(connection) and marks_in(connection).get(place) == mark:
+        differs = said.differs(connection)
+        if not differs and marks_in(connection).get(place) == mark:
             return
         with writing(connection):
-            if generation(connection) != seen and attempt < _ATTEMPTS - 1:
-                continue
-            if said.differs(connection):
+            if generation(connection) != seen:
+                if attempt < _ATTEMPTS - 1:
+                    continue
+                differs = said.differs(connection)
+            if differs:
                 said.write(connection)
                 _new_generation(connection)
             connection.execute("INSERT OR REPLACE INTO places VALUES (?, ?)", (place, mark))
@@ -155,7 +158,7 @@ class _States:
         )
         connection.executemany(
             "INSERT OR REPLACE INTO said VALUES (?, ?, ?)",
-            [(one, place, now[one]) for one in different if one in now],
+            [(place, one, now[one]) for one in different if one in now],
         )
         connection.executemany("INSERT OR IGNORE INTO pending VALUES (?)", [(one,) for one in different])
 

@@ -10,7 +10,7 @@ SQLite turns NaN into NULL and refuses integers beyond 64 bits, so a value's num
 from __future__ import annotations
 
 APPLICATION_ID = 0x67_72_69_78  # "grix"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised with every change of the tables or of what a value in them means. Another version's file is never read."""
 
 RUN_BITS = 32
@@ -28,8 +28,9 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 -- What each place last said of each run, and the runs that are still to be read.
 CREATE TABLE places (name TEXT PRIMARY KEY, mark TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE said (run_id TEXT NOT NULL, place TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (run_id, place))
+CREATE TABLE said (place TEXT NOT NULL, run_id TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (place, run_id))
     WITHOUT ROWID;
+CREATE INDEX said_by_run ON said (run_id);
 CREATE TABLE pending (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE unreadable (run_id TEXT PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL) WITHOUT ROWID;
 
