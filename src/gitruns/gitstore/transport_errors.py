@@ -95,7 +95,8 @@ _CAUSES = (
 )
 
 _BAD_OBJECTS = re.compile(
-    r"fsck error|error in object|did not send all necessary objects|bad object|missing (blob|tree|commit|necessary)"
+    r"fsck error|error in object|repository corruption|did not send all necessary objects"
+    r"|bad object|missing (blob|tree|commit|necessary)"
     r"|remote did not send|bad tree|hasDot|pack has \d+ unresolved|SHA1 COLLISION|is corrupt",
     re.IGNORECASE,
 )

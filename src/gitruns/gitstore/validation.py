@@ -34,9 +34,9 @@ from gitruns.gitstore.codec.parts import (
 )
 from gitruns.gitstore.codec.tombstone import PURGED_FILE, decode_tombstone, is_purged
 from gitruns.gitstore.codec.version import FORMAT_BYTES, FORMAT_FILE, FORMAT_VERSION, decode_version
-from gitruns.gitstore.objects import decode_commit, decode_tag
+from gitruns.gitstore.objects import decode_commit, decode_tag, decode_tree
 from gitruns.gitstore.tree_reader import MAX_COMMIT_BYTES, MAX_METADATA_FILES, check_blob
-from gitruns.gitstore.trees import bad_tree, read_as, read_entries, walk_tree
+from gitruns.gitstore.trees import MAX_TREE_BYTES, bad_tree, read_as, walk_tree
 from gitruns.gitstore.yaml_text import MAX_FILE_BYTES
 
 MAX_CHAIN = 10_000
@@ -140,10 +140,11 @@ class Validator:
 
     def _is_of_run(self, run_id: RunId, tree: ObjectId) -> bool:
         """Returns whether an earlier commit belongs to the run; then its tree must be one that we would write."""
-        try:
-            top = {entry.name: entry for entry in read_entries(self._backend, tree)}
+        try:  # whatever the modes: source code may hold links, programs and submodules
+            data = read_as(self._backend, "tree", tree, "/", MAX_TREE_BYTES)
+            top = {entry.name: entry for entry in decode_tree(data, tree)}
         except CorruptDataError:
-            return False  # source code may hold links, programs and submodules
+            return False
         run = top.get(RUN_FILE.encode())
         if run is None or FORMAT_FILE.encode() not in top:
             return False
