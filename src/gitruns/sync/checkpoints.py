@@ -44,8 +44,6 @@ _BEAT_S = 300.0
 _FRESH_AFTER = 200
 """So many checkpoints the private repository takes before it is made anew."""
 
-_helpers: list[subprocess.Popen[str]] = []
-
 
 def interval_of(text: str) -> float | None:
     """Returns the seconds between checkpoints that a setting names; None where it says off.
@@ -80,32 +78,35 @@ def start_checkpoints(repo: Repo, run_id: RunId, every_s: float, environ: Mappin
     paths = repo.store.paths
     command = [sys.executable, "-m", __name__, str(paths.git_dir), run_id, f"{every_s:g}"]
     own = {name: value for name, value in environ.items() if name not in ("GITRUNS_LIVE", "GITRUNS_RUN_ID")}
+    heard, said = os.pipe()
     try:
         helper = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=said,
             stderr=subprocess.DEVNULL,
             env=own,
             cwd=paths.work_tree or paths.git_dir,
             start_new_session=True,
-            text=True,
         )
     except (OSError, ValueError) as error:
+        os.close(heard)
         warnings.warn(f"gitruns: no checkpoints of this run are pushed: {error}", GitRunsWarning, stacklevel=3)
         return
-    _helpers.append(helper)
-    threading.Thread(target=_listen, args=(helper,), name="gitruns-checkpoints", daemon=True).start()
+    finally:
+        os.close(said)
+    helper.returncode = 0  # it may outlive us, and that is no fault: `_listen` waits for it as long as we are there
+    threading.Thread(target=_listen, args=(helper.pid, heard), name="gitruns-checkpoints", daemon=True).start()
 
 
-def _listen(helper: subprocess.Popen[str]) -> None:
+def _listen(pid: int, heard: int) -> None:
     """Passes on what the helper says; it is asleep the rest of the time."""
-    assert helper.stdout is not None  # noqa: S101  it was asked for
-    with contextlib.suppress(Exception):
-        for line in helper.stdout:
-            warnings.warn(f"gitruns: {line.strip()}", GitRunsWarning, stacklevel=2)
-        helper.wait()
-        _helpers.remove(helper)
+    with contextlib.suppress(OSError):
+        while text := os.read(heard, 4096):
+            with contextlib.suppress(Exception):
+                warnings.warn(f"gitruns: {text.decode(errors='replace').strip()}", GitRunsWarning, stacklevel=2)
+        os.close(heard)
+        os.waitpid(pid, 0)
 
 
 # The process beside it
