@@ -116,8 +116,8 @@ def read_commit(repo: Repo, commit: ObjectId) -> Commit:
 def _branch(repo: Repo, name: str) -> str | None:
     if name == "HEAD":
         return repo.store.head().branch
-    found = repo.store.git.run("rev-parse", "--symbolic-full-name", "--end-of-options", name, ok=(0, 128)).decode()
-    full = found.strip()
-    if full.startswith("refs/heads/"):
-        return full.removeprefix("refs/heads/")
-    return full.split("/", 3)[3] if full.startswith("refs/remotes/") and full.count("/") >= 3 else None
+    # Looked up among the names there are: a name from outside is not joined to a path.
+    if f"refs/heads/{name}" in repo.store.backend.list_refs("refs/heads/"):
+        return name
+    known = f"refs/remotes/{name}" in repo.store.backend.list_refs("refs/remotes/")
+    return name.partition("/")[2] if known and "/" in name else None
