@@ -142,7 +142,8 @@ def set_in_file(work_tree: Path, config: Config, url: str) -> list[str]:
 
 
 def _with_line(text: str, key: str, value: str) -> str:
-    line = re.compile(rf"^{key}[ \t]*:[^#\n]*?([ \t]+#[^\n]*)?$", re.MULTILINE)
+    quoted = r"""[ \t]*(?:"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
+    line = re.compile(rf"^{key}[ \t]*:(?:{quoted}|[^#\n]*?)([ \t]+#[^\n]*)?$", re.MULTILINE)
     if line.search(text):
         return line.sub(lambda match: f"{key}: {_scalar(value)}{match[1] or ''}", text, count=1)
     return text + ("" if not text or text.endswith("\n") else "\n") + f"{key}: {_scalar(value)}\n"
