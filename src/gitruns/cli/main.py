@@ -38,7 +38,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "source": "Print the commit that a run ran, or bring its code back",
         "whence": "Say which run, code and data made a file, and which model version it is in",
         "status": "Show what is running and what is only here",
-        "verify": "Check that stored runs are what they say they are",
+        "verify": "Check that stored runs, models and signatures are what they say they are",
     },
     "Compare": {
         "best": "Find the best run by a metric, of all or of each group",

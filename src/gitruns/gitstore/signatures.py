@@ -115,8 +115,8 @@ class Signer:
 
     def _write_signed_tag(self, tag: Tag) -> ObjectId:
         with tempfile.TemporaryDirectory(prefix="gitruns-sign-") as folder:
-            scratch = Path(folder) / "scratch.git"
-            self._git.run("init", "--quiet", "--bare", f"--object-format={self._backend.object_format}", str(scratch))
+            scratch = Path(folder) / ".git"
+            _make_repository(scratch, self._backend.object_format)
             env = {
                 "GIT_DIR": str(scratch),
                 "GIT_WORK_TREE": folder,
@@ -126,8 +126,11 @@ class Signer:
             }
             message = tag.message.encode(errors="replace")
             self._git.run("tag", "-s", "--cleanup=verbatim", "-F", "-", tag.name, tag.target, input=message, env=env)
-            found = self._git.run("rev-parse", "--verify", f"refs/tags/{tag.name}", env=env)
-            return ObjectId(found.decode().strip())
+            found = ObjectId(self._git.run("rev-parse", "--verify", f"refs/tags/{tag.name}", env=env).decode().strip())
+        # git 2.39 makes an unsigned git tag, and says that all is well, when ssh-keygen fails.
+        if not is_signed_tag(self._backend.read_object(found)[1]):
+            raise GitRunsError("the signing program failed", kind="git-failed")
+        return found
 
     def _objects_folder(self) -> str:
         return self._git.run("rev-parse", "--path-format=absolute", "--git-path", "objects").decode().strip()
@@ -141,6 +144,17 @@ class Signer:
         for place, (key, value) in enumerate(pairs):
             env |= {f"GIT_CONFIG_KEY_{place}": key, f"GIT_CONFIG_VALUE_{place}": value}
         return env
+
+
+def _make_repository(folder: Path, object_format: str) -> None:
+    """Makes the least that git takes for a repository: `git init` would look at whatever repository we are in."""
+    (folder / "refs").mkdir(parents=True)
+    (folder / "objects").mkdir()
+    (folder / "HEAD").write_text("ref: refs/heads/main\n")
+    version, extension = (
+        (0, "") if object_format == "sha1" else (1, f"[extensions]\n\tobjectFormat = {object_format}\n")
+    )
+    (folder / "config").write_text(f"[core]\n\trepositoryFormatVersion = {version}\n{extension}")
 
 
 def _identity_variables(role: str, author: Author) -> dict[str, str]:
@@ -185,7 +199,8 @@ def check_commits(git: GitProgram, commits: Mapping[ObjectId, bool]) -> dict[Obj
 def _check_batch(git: GitProgram, commits: list[ObjectId]) -> dict[ObjectId, Signature]:
     fed = "".join(f"{oid}\n" for oid in commits).encode()
     form = "--format=%H%x00%G?%x00%GS%x00%GK%x00"
-    listed = git.run("-c", "log.showSignature=false", "log", "--no-walk=unsorted", form, "--stdin", input=fed)
+    settings = ("-c", "log.showSignature=false", *_list_of_signers(git))
+    listed = git.run(*settings, "log", "--no-walk=unsorted", form, "--stdin", input=fed)
     found = {}
     for line in listed.decode(errors="replace").split("\0\n"):
         if not line:
@@ -195,6 +210,13 @@ def _check_batch(git: GitProgram, commits: list[ObjectId]) -> dict[ObjectId, Sig
         trust = Trust.UNKNOWN if grade == "N" else _GRADES.get(grade, Trust.UNKNOWN)
         found[ObjectId(oid)] = Signature(trust=trust, signer=signer if trust is not Trust.UNKNOWN else "", key=key)
     return found
+
+
+def _list_of_signers(git: GitProgram) -> tuple[str, ...]:
+    """Without a list of signers git does not look at an ssh signature; with an empty one it finds what is bad."""
+    if git.run("config", "gpg.ssh.allowedSignersFile", ok=(0, 1)).strip():
+        return ()
+    return ("-c", "gpg.ssh.allowedSignersFile=/dev/null")
 
 
 _SSH = re.compile(r'Good "git" signature (?:for (?P<signer>.*?) )?with \S+ key (?P<key>\S+)')
@@ -226,7 +248,7 @@ def is_signed_commit(commit: Commit) -> bool:
 
 
 def _check_tag(git: GitProgram, oid: ObjectId) -> Signature:
-    code, _, said = git.run_raw("verify-tag", "--raw", oid)
+    code, _, said = git.run_raw(*_list_of_signers(git), "verify-tag", "--raw", oid)
     ssh = _SSH.search(said)
     if ssh is not None:
         trust = Trust.GOOD if code == 0 and ssh["signer"] else Trust.UNKNOWN

@@ -357,6 +357,10 @@ class GitStore:
         """Returns the registered model as a commit holds it; raises `CorruptDataError` naming what is wrong where."""
         return self.models.read(commit)
 
+    def recomputes_merge(self, commit: ObjectId) -> bool:
+        """Returns whether a commit is exactly the merge of its parents, so that nobody has to be trusted for it."""
+        return self.merging.recomputes(commit, {"model.yaml": self.models.merge})
+
     def merge_model_tips(self, tips: Iterable[ObjectId]) -> ObjectId:
         """Writes the merge of some tips of one registered model and returns it; the tip itself when one is left."""
         return self.models.merge(self.merging.heads(tips))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from gitruns.entities import names as entity_names
-from gitruns.entities.artifact import Artifact
-from gitruns.entities.canonical import encode_list
+from gitruns.entities.content import artifacts_at, digest_of
 from gitruns.entities.ids import Digest, ObjectId, RunId
 from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.registry.addresses import find_place, is_address
@@ -81,22 +78,3 @@ def _sealed(repo: Repo, run_id: RunId) -> ObjectId | None:
     """Returns the run's commit once the run is over; None while it is live, because that commit is not its last."""
     run = repo.get_run(run_id)
     return run.commit if run.info.status.ended and not run.live else None
-
-
-def artifacts_at(artifacts: Iterable[Artifact], path: str) -> list[Artifact]:
-    """Returns the artifact of that path, or those in the folder of that path; all of them for an empty one."""
-    prefix = f"{path}/" if path else ""
-    return [one for one in artifacts if one.path == path or one.path.startswith(prefix)]
-
-
-def digest_of(artifacts: Iterable[Artifact], path: str) -> Digest:
-    """Returns the digest of what a path names: of the file, or of the canonical list of the files in a folder.
-
-    Paths in the list are relative to the folder, so that equal models have equal digests wherever they are.
-    """
-    listed = sorted(artifacts, key=lambda one: one.path)
-    if len(listed) == 1 and listed[0].path == path:
-        return listed[0].digest
-    start = len(path) + 1 if path else 0
-    items = ({"path": one.path[start:], "sha256": one.digest, "size": one.size_bytes} for one in listed)
-    return Digest(sha256(encode_list(items)).hexdigest())

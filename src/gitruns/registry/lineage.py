@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitruns.entities.artifact import Artifact
+from gitruns.entities.content import artifacts_at
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.ids import Digest, ObjectId
 from gitruns.entities.run import Run
 from gitruns.errors import GitRunsError, NotFoundError
-from gitruns.registry.born import artifacts_at
 
 if TYPE_CHECKING:
     from gitruns.registry.registry import RegisteredVersion, Registry

@@ -11,6 +11,7 @@ from gitruns.repo.place import LogPlace
 from gitruns.repo.repo import Repo
 from gitruns.repo.runlog import RunLog, now_ms, points_at
 from gitruns.repo.status import RepoStatus
+from gitruns.repo.trust import Signed
 from gitruns.repo.upkeep import CollectReport
 from gitruns.repo.verify import Problem
 
@@ -22,6 +23,7 @@ __all__ = [
     "Repo",
     "RepoStatus",
     "RunLog",
+    "Signed",
     "Transaction",
     "now_ms",
     "open_journal_folder",

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from gitruns.entities.content import artifacts_at, digest_of
 from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ObjectId, WriterId
 from gitruns.entities.model import ModelId, ModelVersion, RegisteredModel, VersionId
@@ -214,7 +215,7 @@ class Models:
     def _set_tag(self, model_id: ModelId, version_id: VersionId, tip: ObjectId | None) -> None:
         def change(old: RegisteredModel, time_ms: int) -> Edit | None:
             before = old.versions[version_id]
-            version = replace(before, run_commit=before.run_commit or tip)
+            version = before if before.run_commit is not None or tip is None else self._of_sealed_run(before, tip)
             if version.number is not None and version.git_tag is None:
                 version = replace(version, git_tag=self.tag_object(old, version, version.number))
             if version == before:
@@ -226,6 +227,15 @@ class Models:
         version = model.versions[version_id]
         if version.number is not None and version.git_tag is not None:
             self._make_ref(model_id, version.number, version.git_tag)
+
+    def _of_sealed_run(self, version: ModelVersion, tip: ObjectId) -> ModelVersion:
+        """Returns a version as its run was sealed: files that came after it was registered belong to it too."""
+        run = self._store.read_run(tip)
+        if version.path is None or run.manifest is not None:
+            return replace(version, run_commit=tip)
+        chosen = artifacts_at(run.artifacts, version.path)
+        size_bytes = sum(artifact.size_bytes for artifact in chosen)
+        return replace(version, run_commit=tip, digest=digest_of(chosen, version.path), size_bytes=size_bytes)
 
     # Inside
 

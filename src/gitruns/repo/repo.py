@@ -33,7 +33,9 @@ from gitruns.repo.resumed import final_info, shown_over
 from gitruns.repo.searching import Searchable
 from gitruns.repo.status import RepoStatus, repo_status
 from gitruns.repo.stores import Stores, UploadReport
+from gitruns.repo.trust import Signed, check_signatures
 from gitruns.repo.verify import Problem, verify_runs
+from gitruns.repo.verify_models import verify_models
 from gitruns.repo.writer_id import clone_writer_id
 
 PRIVATE_FOLDER = "gitruns"
@@ -277,7 +279,13 @@ class Repo(LogPlace, Searchable):
 
     def verify(self, run_ids: Iterable[RunId] | None = None) -> Iterator[Problem]:
         """Yields what is wrong with stored runs: unreadable trees, points or artifacts that are not their digest."""
-        return verify_runs(self, run_ids)
+        yield from verify_runs(self, run_ids)
+        if run_ids is None:
+            yield from verify_models(self)
+
+    def check_signatures(self, run_ids: Collection[RunId] | None = None) -> Iterator[Signed]:
+        """Yields who signed each run, and by default each registered model and version too."""
+        return check_signatures(self, run_ids)
 
     # Experiments
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Run
 from gitruns.errors import CorruptDataError, GitRunsError
+from gitruns.gitstore.checking import damaged_files
 
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
@@ -17,11 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong: the run, the place in it, and what is wrong there."""
+    """One thing that is wrong: the run or registered model, the place in it, and what is wrong there.
+
+    `kind` is a stable word: `damaged`, or what is wrong with a signature (`bad`, `expired`, `unknown-key`, `unsigned`).
+    """
 
     run_id: RunId | None
     place: str
     message: str
+    model: str | None = None
+    kind: str = "damaged"
 
 
 def verify_runs(repo: Repo, run_ids: Iterable[RunId] | None = None) -> Iterator[Problem]:
@@ -48,6 +54,13 @@ def _segment_problems(repo: Repo) -> Iterator[Problem]:
 
 
 def _run_problems(repo: Repo, run_id: RunId, tip: ObjectId) -> Iterator[Problem]:
+    damaged = [
+        Problem(run_id=run_id, place=place, message=message)
+        for place, message in damaged_files(repo.store.backend, tip)
+    ]
+    if damaged:  # what is built on damaged files would only repeat it
+        yield from damaged
+        return
     try:
         run = repo.store.read_run(tip)
     except GitRunsError as error:
