@@ -14,6 +14,7 @@ from gitruns.entities.showing import printable
 
 _TICKS = re.compile("`+")
 _MAX_CELL = 120
+_LINKED = re.compile(r"[@#!](?=\w)|:(?=//)|\bwww(?=\.)")
 _OURS = re.compile(r"([\\`*_{}\[\]<>|~])")
 
 
@@ -29,8 +30,12 @@ def code(text: str, limit: int = _MAX_CELL) -> str:
 
 
 def plain(text: str) -> str:
-    """Returns a sentence of ours with what Markdown would act on escaped."""
-    return _OURS.sub(r"\\\1", printable(text))
+    """Returns a sentence of ours with what Markdown would act on escaped.
+
+    A branch's name may stand in it: a host would mention somebody for `@`, link an issue for `#1` or an address, and
+    no escape stops that, but a space of no width does.
+    """
+    return _OURS.sub(r"\\\1", _LINKED.sub("\\g<0>\u200b", printable(text)))
 
 
 def fence(text: str, language: str = "diff") -> str:
