@@ -172,6 +172,12 @@ class Planner:
         known = (refs.segment_id_of(ref) for ref in self._state.known)
         return any(one is not None and self._find(one, run_id) == tip for one in known)
 
+    def _is_archived_there(self, run_id: RunId, tip: ObjectId) -> bool:
+        """Returns whether a segment of the remote has a run at that commit or a later one."""
+        known = (refs.segment_id_of(ref) for ref in self._state.known)
+        found = {at for one in known if one is not None and (at := self._find(one, run_id)) is not None}
+        return tip in found or (bool(found) and tip not in self._store.newest_tips({tip, *found}))
+
     def _archived(self, loose: Mapping[RunId, ObjectId]) -> dict[SegmentId, dict[RunId, ObjectId]]:
         """Returns the segments that the remote does not have, each with those of its runs that it does not have."""
         if self._selection is not None:
@@ -197,7 +203,8 @@ class Planner:
         going = {one: tip for one, tip in fresh.items() if one not in plan.held and one not in purged}
         plan.runs.update({one: tip for one, tip in going.items() if one not in plan.runs})
         if len(going) == len(fresh) and not purged:
-            plan.segments.append(segment_id)
+            if any(not self._is_archived_there(one, tips[one]) for one in tips):
+                plan.segments.append(segment_id)
         elif len(going) <= LOOSE_AT_MOST:
             plan.loose.update({one: tip for one, tip in going.items() if one not in plan.loose})
         else:

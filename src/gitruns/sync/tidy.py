@@ -53,7 +53,8 @@ def _segments(store: GitStore, state: State, segments: dict[SegmentId, Segment])
         if segment_id in here:
             continue
         others = [segment for one, segment in left.items() if one != segment_id]
-        if any(_is_in(store, state, segments[segment_id], other) for other in others):
+        nothing = Segment(segment_id, b"")  # for one whose runs were all purged
+        if any(_is_in(store, state, segments[segment_id], other) for other in (nothing, *others)):
             found[refs.archive_ref(segment_id)] = ObjectId(segment_id)
             del left[segment_id]
     return found
