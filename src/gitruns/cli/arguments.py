@@ -43,7 +43,7 @@ class RunType(TextType):
         """Offers names, ids where something that looks like one was begun, and `latest`."""
 
         def offer(app: App) -> Iterator[CompletionItem]:
-            runs = app.open_repo(recover=False).list_runs(lifecycle=None)[:_MANY]
+            runs = app.open_repo(recover=False).search_runs(lifecycle=None, max_results=_MANY).runs
             yield from (CompletionItem(word) for word in ("latest",) if runs and word.startswith(incomplete))
             for run in runs:
                 words = [run.info.name] + ([run.info.id] if incomplete else [])

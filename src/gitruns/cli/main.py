@@ -146,7 +146,7 @@ class Program(Documented, click.Group):
 def _unknown_command(name: str, ctx: click.Context) -> click.UsageError:
     error = click.UsageError(f"'{name}' is not a {PROGRAM} command", ctx)
     names = [known for commands in SECTIONS.values() for known in commands if known not in HIDDEN]
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     means = " or ".join(f"'{PROGRAM} {word}'" for word in near)
     error.hint = f"did you mean {means}?" if near else f"see {PROGRAM} -h"  # type: ignore[attr-defined]  # read by failures
     return error

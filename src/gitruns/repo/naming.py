@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from gitruns.entities.ids import RunId, is_run_id
 from gitruns.entities.run import Run
 from gitruns.errors import InvalidInputError
+from gitruns.query import format_query
+from gitruns.query.ast import Comparison, Entity, Field, Text
 from gitruns.repo.place import run_not_found
 
 if TYPE_CHECKING:
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 LATEST = "latest"
 MIN_PREFIX = 4
+MAX_PREFIX = 32
 _SHOWN = 8
+_MOST = 1000
 
 
 def resolve_run_name(repo: Repo, text: str) -> RunId:
@@ -26,25 +30,30 @@ def resolve_run_name(repo: Repo, text: str) -> RunId:
         return prefixed[0]
     if len(prefixed) > 1:
         raise _ambiguous(text, "id", [repo.get_run(run_id) for run_id in prefixed])
-    runs = repo.list_runs(lifecycle=None)
     if text == LATEST:
-        if not runs:
-            raise run_not_found(text)
-        return runs[0].info.id
-    named = [run for run in runs if run.info.name == text]
-    if len(named) > 1:
-        raise _ambiguous(text, "name", named)
-    if not named:
+        found, _ = repo.search_run_ids(lifecycle=None, max_results=1)
+    else:
+        found, _ = repo.search_run_ids(_is_named(text), lifecycle=None, max_results=_MOST)
+    if len(found) > 1:
+        raise _ambiguous(text, "name", [repo.get_run(run_id) for run_id in found])
+    if not found:
         raise run_not_found(text)
-    return named[0].info.id
+    return found[0]
+
+
+def _is_named(name: str) -> str:
+    """Returns the query for the runs of a name."""
+    return format_query(Comparison("=", Field(Entity.ATTRIBUTE, "run_name"), Text(name)))
 
 
 def _with_prefix(repo: Repo, text: str) -> list[RunId]:
     prefix = text.lower()
-    if len(prefix) < MIN_PREFIX or not all(digit in "0123456789abcdef" for digit in prefix):
+    if not MIN_PREFIX <= len(prefix) <= MAX_PREFIX or not all(digit in "0123456789abcdef" for digit in prefix):
         return []
-    ids = {*repo.store.run_tips(), *repo.live_ids(), *repo.elsewhere.runs()}
-    return sorted(run_id for run_id in ids if run_id.startswith(prefix))
+    found, _ = repo.search_run_ids(f"id like '{prefix}%'", lifecycle=None, max_results=_MOST)
+    # A run that cannot be read is named all the same, so that what is wrong with it is said.
+    unreadable = [one.run_id for one in repo.index.unreadable() if one.run_id.startswith(prefix)]
+    return sorted({*found, *unreadable})
 
 
 def _ambiguous(text: str, what: str, runs: list[Run]) -> InvalidInputError:

@@ -6,6 +6,7 @@ import click
 
 from gitruns.cli.app import App, pass_app
 from gitruns.cli.commands import command
+from gitruns.cli.queries import Asked, Query
 
 
 @command("ls-runs", examples=["git runs ls-runs", "git runs ls-runs --all", "git runs ls-runs -z"])
@@ -20,9 +21,9 @@ def ls_runs(app: App, everything: bool, zero: bool) -> None:
     JSON.
     """
     from gitruns.entities.history import encode_metric_key
-    from gitruns.entities.run import Lifecycle
 
-    for run in app.open_repo().list_runs(lifecycle=None if everything else Lifecycle.ACTIVE):
+    query = Query(app, Asked(everything=everything))
+    for run in query.runs(query.ids()[0]):
         info = run.info
         name = info.name if zero else encode_metric_key(info.name)
         cells = (

@@ -57,9 +57,11 @@ def _records(app: App, everything: bool) -> list[dict[str, Any]]:
 
     repo = app.open_repo()
     found = repo.list_experiments(lifecycle=None if everything else Lifecycle.ACTIVE)
-    runs = Counter(
-        run.info.experiment_id for run in repo.list_runs(lifecycle=None) if run.info.lifecycle is Lifecycle.ACTIVE
-    )
+    runs = Counter(repo.table("", ["experiment_id"])[1]["experiment_id"])
+    for experiment in found:
+        if experiment.lifecycle is Lifecycle.DELETED:  # and its runs with it: those count that are not by themselves
+            own = repo.index.runs(repo.search_run_ids(experiment_ids=[experiment.id], lifecycle=None)[0])
+            runs[experiment.id] = sum(one.run.info.lifecycle is Lifecycle.ACTIVE for one in own)
     return [experiment_record(experiment, runs[experiment.id]) for experiment in found]
 
 
@@ -142,7 +144,7 @@ def restore(app: App, experiment: str, dry_run: bool) -> None:
 def _move(app: App, name: str, to: Lifecycle, *, dry_run: bool) -> None:
     verb = "remove" if to.value == "deleted" else "restore"
     found = app.experiment(name)
-    runs = len(app.open_repo().list_runs(experiment_ids=[found.id], lifecycle=None))
+    runs = app.open_repo().count_runs(experiment_ids=[found.id], lifecycle=None)
     shown = f"experiment '{found.name}' with {runs} run{'' if runs == 1 else 's'}"
     if found.lifecycle is to:
         app.out.talk(f"nothing to {verb}: {shown}")
