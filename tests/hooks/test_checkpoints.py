@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from conftest import run_git
-from gitruns.cli.main import load_command
+from gitruns.cli.app import App
+from gitruns.cli.main import load_command, main
 from gitruns.entities.ids import RunId
 from gitruns.entities.run import RunStatus
 from gitruns.errors import GitRunsWarning, InvalidInputError
@@ -123,6 +124,26 @@ def test_a_lost_answer_is_no_reason_to_stop(clone: Clone, log: RunLog) -> None:
     assert live is not None
     checkpointer.push(live.run)
     assert '"name": "far"' in run_git(clone.remote, "show", f"refs/runs/live/{log.run_id}:run.yaml")
+
+
+def test_commands_show_it_and_do_not_change_it(
+    clone: Clone, log: RunLog, other: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(other)
+    checkpointer = _push(clone, log.run_id)
+    fetch_checkpoints(Repo.open(other))
+    for words in (["list"], ["show", "far"], ["list", "loss < 1"]):
+        assert main(words, App(os.environ)) == 0
+        assert log.run_id in capsys.readouterr().out
+    assert main(["tag", "far", "best=yes"], App(os.environ)) == 2
+    assert "cannot change run 'far': it is running on " in capsys.readouterr().err
+    assert main(["status"], App(os.environ)) == 0
+    assert main(["verify"], App(os.environ)) == 0
+    capsys.readouterr()
+    checkpointer.delete()
+    fetch_checkpoints(Repo.open(other))
+    assert main(["list"], App(os.environ)) == 0
+    assert capsys.readouterr().out == ""
 
 
 # What comes from others

@@ -14,6 +14,7 @@ from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Lifecycle, Run
 from gitruns.entities.stamp import Stamp
 from gitruns.errors import ConflictError, NotFoundError
+from gitruns.repo.elsewhere import not_to_change
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.manifest import packed, unpacked
 from gitruns.repo.runlog import now_ms
@@ -98,7 +99,7 @@ class Transaction:
         store = self._repo.store
         tip = store.run_tip(self._run_id)
         if tip is None:
-            raise NotFoundError(f"run '{self._run_id[:8]}' is gone", kind="run-not-found")
+            raise not_to_change(self._repo, self._run_id)
         old = store.read_run(tip)
         refuse_newer_format("run", old.info.name, old.format_version)
         if self._artifacts:

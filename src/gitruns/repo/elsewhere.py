@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gitruns.entities.ids import ObjectId, RunId, is_run_id
 from gitruns.entities.run import Run, RunStatus
-from gitruns.errors import GitRunsError
+from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.gitstore import GitStore, refs
 from gitruns.gitstore.validation import Validator
 
@@ -86,6 +86,18 @@ def _folders(place: Path) -> list[Path]:
         return [entry for entry in place.iterdir() if entry.is_dir()]
     except OSError:
         return []
+
+
+def not_to_change(repo: Repo, run_id: RunId) -> GitRunsError:
+    """Returns the error for a change of a run that is not in git here: it runs elsewhere, or was taken away."""
+    found = run_elsewhere(repo, run_id)
+    if found is None:
+        return NotFoundError(f"run '{run_id[:8]}' is gone", kind="run-not-found")
+    return InvalidInputError(
+        f"cannot change run '{found.info.name}': it is running on {found.info.host or 'another machine'}",
+        kind="run-elsewhere",
+        hint="change it there, or here once it has ended and was fetched: git runs fetch",
+    )
 
 
 def run_elsewhere(repo: Repo, run_id: RunId) -> Run | None:
