@@ -240,6 +240,37 @@ def test_a_run_on_another_machine(empty_repo: Path, tmp_path: Path, cli: Cli, mo
     assert (lines[0], lines[-1]) == ("far running step=3 loss=0.25", "far ended step=3 loss=0.25")
 
 
+def test_a_run_that_was_pushed_is_seen_to_its_end(
+    empty_repo: Path, tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gitruns.sync import push
+    from gitruns.sync.checkpoints import Checkpointer
+
+    run_git(tmp_path, "init", "--quiet", "--bare", "there.git")
+    run_git(empty_repo, "remote", "add", "origin", str(tmp_path / "there.git"))
+    run_git(empty_repo, "push", "--quiet", "origin", "HEAD")
+    session = Session.open()
+    log = session.start(run_name="far")
+    log.log_metric("loss", 0.25, 3)
+    checkpointer = Checkpointer(session.repo, log.run_id, {})
+    checkpointer.push(session.repo.get_run(log.run_id))
+    run_git(tmp_path, "clone", "--quiet", str(tmp_path / "there.git"), "here")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr("gitruns.cli.porcelain.watch._REMOTE_EVERY_S", 0.1)
+
+    def end() -> None:
+        log.end(RunStatus.FAILED, exit_code=1, error="no")
+        push(session.repo)
+        checkpointer.delete()
+
+    timer = threading.Timer(0.6, end)
+    timer.start()
+    done = cli("watch", "--remote", "--interval", "0.1", now_ms=None)
+    timer.join()
+    assert done.code == 1
+    assert done.out.splitlines()[-1].endswith("far failed step=3 loss=0.25")
+
+
 def test_a_remote_out_of_reach_is_said_once(empty_repo: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gitruns.cli.porcelain.watch._REMOTE_EVERY_S", 0.05)
     log = begin()

@@ -223,7 +223,7 @@ def _train(
     )
 
 
-@pytest.mark.parametrize("way", ["exec", "environment"])
+@pytest.mark.parametrize("way", ["exec", pytest.param("environment", marks=pytest.mark.slow)])
 def test_it_comes_with_the_run_and_goes_with_it(clone: Clone, way: str) -> None:
     options = ("--live=1",) if way == "exec" else ()
     environ = {} if way == "exec" else {"GITRUNS_LIVE": "1"}

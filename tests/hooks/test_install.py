@@ -225,7 +225,7 @@ def test_the_framework_sends_runs(clone: Clone, framework: Path) -> None:
     assert clone.sent() == {run}
 
 
-@pytest.mark.parametrize("first", ["init", "framework"])
+@pytest.mark.parametrize("first", ["init", pytest.param("framework", marks=pytest.mark.slow)])
 def test_init_and_the_framework_go_together(clone: Clone, cli: Cli, framework: Path, first: str) -> None:
     config = clone.folder / ".pre-commit-config.yaml"
     config.write_text(

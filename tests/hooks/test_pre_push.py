@@ -77,8 +77,8 @@ def test_a_run_of_a_dirty_tree_is_not_decided_by_the_hook(hooked: Clone) -> None
     "words",
     [
         ("push", "--dry-run", "origin", "HEAD"),
-        ("push", "-n"),
-        ("-c", "color.ui=never", "push", "--dry", "origin", "HEAD"),
+        pytest.param(("push", "-n"), marks=pytest.mark.slow),
+        pytest.param(("-c", "color.ui=never", "push", "--dry", "origin", "HEAD"), marks=pytest.mark.slow),
         ("-c", "alias.try=push --dry-run", "try", "origin", "HEAD"),
     ],
 )
@@ -193,7 +193,7 @@ def test_a_mode_that_is_none_is_said(hooked: Clone) -> None:
     assert "runs.hook is 'maybe', not one of warn, strict, after, off" in hooked.push().said
 
 
-@pytest.mark.parametrize("mode", ["warn", "strict"])
+@pytest.mark.parametrize("mode", ["warn", pytest.param("strict", marks=pytest.mark.slow)])
 def test_a_remote_that_hangs_is_left_in_time(hooked: Clone, tmp_path: Path, mode: str) -> None:
     hangs = tmp_path / "ssh"
     hangs.write_text(f"#!/bin/sh\necho $$ >>{tmp_path}/started\nexec sleep 120\n")

@@ -153,8 +153,21 @@ class _Watching:
         view = self.views.get(run_id)
         if view is None or not view.run.live:
             return []
+        ended = self._fetched(run_id)
+        if ended is not None:
+            return self._see(ended, remote=False)
         view.run = replace(view.run, live=False)
         return [view]
+
+    def _fetched(self, run_id: RunId) -> Run | None:
+        """Returns the run as it ended, if it was pushed; None when it is not on the remote yet."""
+        from gitruns.sync import fetch, select
+
+        try:
+            fetch(self._app.open_repo(), selection=select([run_id]))
+            return self._app.open_repo().find_run(run_id)
+        except GitRunsError:
+            return None
 
     def fetch(self) -> None:
         """Brings the checkpoints that the remote has now; a remote that is out of reach is said once."""
