@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitruns.sync import Bad, FetchReport, Held, PublicFile, PushReport
+    from gitruns.sync.waiting import Waiting
 
 MAX_SHOWN = 10
 
@@ -165,6 +166,24 @@ def _once(files: Iterator[PublicFile]) -> list[PublicFile]:
     return sorted({(one.path, one.size_bytes, one.change): one for one in files}.values(), key=lambda one: one.path)
 
 
+def waiting_lines(waiting: Waiting) -> Iterator[str]:
+    """Yields what stands between a clone and its remote."""
+    remote = printable(waiting.remote)
+    if waiting.to_push:
+        yield f"{_count(len(waiting.to_push), 'run')} to push to {remote}"
+        yield "  (git runs push)"
+    yield from held_lines(waiting.held)
+    if waiting.pending:
+        yield f"pending: {_count(waiting.pending, 'artifact')}, {size(waiting.pending_bytes)}, exist only here"
+        yield "  (git runs push sends them once there is a store: git runs store set URL)"
+    for refs, what in ((waiting.quarantined, "not what it should be"), (waiting.ahead, "from the future, or newer")):
+        if refs:
+            yield f"not taken from {remote}: {_count(len(refs), 'ref')}, {what}"
+            yield "  (git runs fetch says why)"
+    if not (waiting.to_push or waiting.held or waiting.pending):
+        yield f"{remote} has everything, as last seen"
+
+
 # Fetch
 
 
@@ -311,4 +330,19 @@ def fetch_record(report: FetchReport) -> dict[str, Any]:
         "lost_refs": list(report.lost_others),
         "rewritten": list(report.rewritten),
         "taken": [{"id": run_id, "was": tip} for run_id, tip in report.taken],
+    }
+
+
+def waiting_record(waiting: Waiting) -> dict[str, Any]:
+    """Returns what waits as JSON has it."""
+    return {
+        "name": waiting.remote,
+        "to_push": list(waiting.to_push),
+        "held": [{"id": one.run_id, "reason": one.reason, "commit": one.commit} for one in waiting.held],
+        "lost": list(waiting.lost),
+        "rewritten": list(waiting.rewritten),
+        "quarantined": list(waiting.quarantined),
+        "waiting": list(waiting.ahead),
+        "pending_artifacts": waiting.pending,
+        "pending_bytes": waiting.pending_bytes,
     }

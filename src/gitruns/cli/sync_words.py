@@ -39,7 +39,17 @@ def read_words(app: App, words: Sequence[str]) -> tuple[str | None, Selection | 
     remote = None
     if rest and (rest[0] in remote_names(app.open_repo()) or is_address(rest[0])):
         remote = rest.pop(0)
-    return remote, choose_runs(app, rest)
+    try:
+        return remote, choose_runs(app, rest)
+    except NotFoundError as error:
+        if remote is not None or error.kind != "run-not-found":
+            raise
+        names = remote_names(app.open_repo())
+        raise NotFoundError(
+            f"there is no remote and no run '{rest[0]}'",
+            kind="remote-not-found",
+            hint=f"remotes here: {', '.join(names)}" if names else f"git remote add {rest[0]} URL",
+        ) from error
 
 
 def choose_runs(app: App, words: Sequence[str]) -> Selection | None:

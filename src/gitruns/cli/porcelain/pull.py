@@ -17,6 +17,7 @@ from gitruns.cli.sync_words import read_words, words_argument
 from gitruns.cli.times import size
 
 if TYPE_CHECKING:
+    from gitruns.sync import FetchReport
     from gitruns.sync.pull import PullReport
 
 
@@ -47,7 +48,8 @@ def pull(app: App, words: Sequence[str], dry_run: bool, as_json: bool) -> int:
         }
         app.out.line(json_text({"fetch": fetch_record(fetched), **record}))
     else:
-        for line in [*fetch_lines(fetched, app.now_ms), *_lines(brought, dry_run=dry_run)]:
+        earlier = _earlier(fetched) if selection is None else []
+        for line in [*fetch_lines(fetched, app.now_ms), *_lines(brought, dry_run=dry_run), *earlier]:
             app.out.talk(line)
     return ACCESS if brought.absent and not dry_run else DONE
 
@@ -62,6 +64,12 @@ def _lines(brought: PullReport, *, dry_run: bool) -> list[str]:
         lines.append(f"missing: {len(brought.absent)} artifacts could not be had")
         lines += [f"  {text}" for text in (brought.problem, brought.hint) if text]
     return lines
+
+
+def _earlier(fetched: FetchReport) -> list[str]:
+    if fetched.new or fetched.changed:
+        return []
+    return ["artifacts of runs that were fetched before: name the runs, as in git runs pull latest"]
 
 
 COMMAND = pull

@@ -11,11 +11,13 @@ from gitruns.cli.app import App, pass_app
 from gitruns.cli.cells import printable
 from gitruns.cli.commands import command
 from gitruns.cli.output import json_text
+from gitruns.cli.sync_text import waiting_lines, waiting_record
 from gitruns.cli.times import duration, relative, size
 
 if TYPE_CHECKING:
     from gitruns.entities.ids import RunId
     from gitruns.repo import RepoStatus
+    from gitruns.sync.waiting import Waiting
 
 _MAX_SHOWN = 10
 
@@ -27,20 +29,25 @@ _MAX_SHOWN = 10
 def status(app: App, everything: bool, as_json: bool) -> None:
     """Show what is running and what is only here
 
-    Running: a process is logging. Not sealed: its processes are gone, and it is not in git yet. Unpublished: no
-    remote has its code. Incomplete: files that were there when it ran are not in its source.
+    Running: a process is logging. Not sealed: its processes are gone, and it is not in git yet. Held back: a push
+    leaves it here, and why. Unpublished: no remote has its code. Incomplete: files that were there when it ran are
+    not in its source. What is on the remote is as it was last seen: nothing is asked of a network.
     """
-    found = app.open_repo(recover=False).status()
+    from gitruns.sync.waiting import what_waits
+
+    repo = app.open_repo(recover=False)
+    found, waiting = repo.status(), what_waits(repo)
     if as_json:
-        app.out.line(json_text(_record(found)))
+        app.out.line(json_text(_record(found, waiting)))
         return
     with app.out.paging():
-        for line in _lines(app, found, everything):
+        for line in _lines(app, found, waiting, everything):
             app.out.line(line)
 
 
-def _record(found: RepoStatus) -> dict[str, object]:
+def _record(found: RepoStatus, waiting: Waiting | None) -> dict[str, object]:
     return {
+        "remote": None if waiting is None else waiting_record(waiting),
         "runs": found.runs,
         "live": list(found.live),
         "unsealed": list(found.unsealed),
@@ -50,11 +57,12 @@ def _record(found: RepoStatus) -> dict[str, object]:
     }
 
 
-def _lines(app: App, found: RepoStatus, everything: bool) -> Iterator[str]:
+def _lines(app: App, found: RepoStatus, waiting: Waiting | None, everything: bool) -> Iterator[str]:
+    unpublished = found.unpublished if waiting is None else ()
     sections: tuple[tuple[str, str, Sequence[RunId], str], ...] = (
         ("Running", "git runs show RUN follows one", found.live, "RUNNING"),
         ("Not sealed, their processes are gone", "git runs recover seals them", found.unsealed, "KILLED"),
-        ("Unpublished, no remote has their code", "git push publishes it", found.unpublished, "mark"),
+        ("Unpublished, no remote has their code", "git push publishes it", unpublished, "mark"),
         ("Incomplete, files are missing from their source", "git runs show RUN lists them", found.incomplete, "mark"),
     )
     yield f"{_count(found.runs, 'run')}, {size(found.cache_bytes)} of artifacts here"
@@ -70,7 +78,10 @@ def _lines(app: App, found: RepoStatus, everything: bool) -> Iterator[str]:
             yield _run_line(app, run_id, style)
         if not everything and len(runs) > _MAX_SHOWN:
             yield f"        … and {len(runs) - _MAX_SHOWN} more (--all lists them)"
-    if quiet and found.runs:
+    if waiting is not None:
+        yield ""
+        yield from waiting_lines(waiting)
+    elif quiet and found.runs:
         yield "everything is sealed"
 
 
