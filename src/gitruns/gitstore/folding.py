@@ -7,6 +7,7 @@ that was folded; a run that was edited meanwhile keeps its ref.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitruns.entities.ids import ObjectId, RunId, SegmentId
@@ -15,9 +16,20 @@ from gitruns.gitstore import refs
 from gitruns.gitstore.backend import Backend
 from gitruns.gitstore.codec.info import RUN_FILE, decode_info
 from gitruns.gitstore.codec.version import FORMAT_BYTES, FORMAT_FILE, FORMAT_VERSION, decode_version
-from gitruns.gitstore.objects import FILE_MODE, TreeEntry, decode_commit, encode_commit, encode_tree, hash_object
+from gitruns.gitstore.objects import (
+    FILE_MODE,
+    TreeEntry,
+    corrupt_object,
+    decode_commit,
+    decode_tree,
+    encode_commit,
+    encode_tree,
+    hash_object,
+)
 from gitruns.gitstore.segment import MAX_RUNS, RUNS_FILE, encode_runs, encode_segment
-from gitruns.gitstore.tree_reader import TreeReader
+from gitruns.gitstore.tree_reader import MAX_COMMIT_BYTES, TreeReader, tree_in
+from gitruns.gitstore.trees import MAX_TREE_BYTES
+from gitruns.gitstore.yaml_text import MAX_FILE_BYTES
 
 _FEW_OBJECTS = 20
 
@@ -52,7 +64,7 @@ def _add_segment(
         objects[oid] = (kind, data)
         return oid
 
-    newest_s = max(decode_commit(reader.read_commit(tip), tip).committer.time_ms for tip in tips.values()) // 1000
+    newest_s = max(_committer_s(reader.read_commit(tip), tip) for tip in tips.values())
     files = {FORMAT_FILE: FORMAT_BYTES, RUNS_FILE: encode_runs(tips)}
     entries = [TreeEntry(FILE_MODE, name.encode(), add("blob", data)) for name, data in files.items()]
     return add("commit", encode_commit(encode_segment(tips, add("tree", encode_tree(entries)), newest_s)))
@@ -89,15 +101,40 @@ def remake_segment(backend: Backend, reader: TreeReader, tips: Mapping[RunId, Ob
     return SegmentId(_add_segment(backend, reader, tips, {}))
 
 
-def why_not_foldable(reader: TreeReader, run_id: RunId, tip: ObjectId) -> str | None:
-    """Returns why the run at a commit cannot be archived, None when it can; raises `CorruptDataError` for a bad one."""
-    with reader.at(tip) as tree:
-        form, info = tree.file(FORMAT_FILE), tree.file(RUN_FILE)
-        if form is None or decode_version({FORMAT_FILE: form}) > FORMAT_VERSION:
+class FoldCheck:
+    """Says which runs may be archived; made for asking of very many. Content is not hashed again for it."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._read = backend.bulk_reader()
+        self._known_format = hash_object("blob", FORMAT_BYTES, backend.object_format)
+
+    def why_not(self, run_id: RunId, tip: ObjectId) -> str | None:
+        """Returns why the run at a commit cannot be archived, None when it can; raises `CorruptDataError`."""
+        tree = tree_in(self._kind("commit", tip, MAX_COMMIT_BYTES), tip)
+        files = {entry.name: entry for entry in decode_tree(self._kind("tree", tree, MAX_TREE_BYTES), tree)}
+        form, info = files.get(FORMAT_FILE.encode()), files.get(RUN_FILE.encode())
+        if form is None or (form.oid != self._known_format and self._version(form.oid) > FORMAT_VERSION):
             return "it is in a format that this gitruns does not know"
         if info is None:
             return "it was purged"
-        run = decode_info(info)
-    if run.id != run_id:
-        return f"it says that it is run '{run.id[:8]}'"
-    return None if run.status.ended else f"it is {run.status.value.lower()}"
+        run = decode_info(self._kind("blob", info.oid, MAX_FILE_BYTES))
+        if run.id != run_id:
+            return f"it says that it is run '{run.id[:8]}'"
+        return None if run.status.ended else f"it is {run.status.value.lower()}"
+
+    def _version(self, oid: ObjectId) -> int:
+        return decode_version({FORMAT_FILE: self._kind("blob", oid, MAX_FILE_BYTES)})
+
+    def _kind(self, wanted: str, oid: ObjectId, max_bytes: int) -> bytes:
+        kind, data = self._read(oid, max_bytes)
+        if kind != wanted:
+            raise corrupt_object(oid, f"it is a {kind}, not a {wanted}")
+        return data
+
+
+_COMMITTER = re.compile(rb"\ncommitter [^\n]*> ([0-9]{1,18}) [+-][0-9]{4,6}\n")
+
+
+def _committer_s(data: bytes, tip: ObjectId) -> int:
+    match = _COMMITTER.search(data, 0, max(data.find(b"\n\n"), 0) + 1)
+    return decode_commit(data, tip).committer.time_ms // 1000 if match is None else int(match[1])

@@ -27,11 +27,11 @@ from gitruns.gitstore.codec import (
 from gitruns.gitstore.codec.tombstone import decode_tombstone, encode_tombstone, is_purged
 from gitruns.gitstore.commits import end_subject, experiment_message, message, run_message, start_subject
 from gitruns.gitstore.folding import (
+    FoldCheck,
     add_segments,
     drop_runs,
     drop_segments,
     remake_segment,
-    why_not_foldable,
     write_segments,
 )
 from gitruns.gitstore.git_tags import VersionTags
@@ -177,9 +177,9 @@ class GitStore:
         """Takes away the refs of runs that still are at these tips, which the archive holds; returns which."""
         return drop_runs(self.backend, tips)
 
-    def why_not_foldable(self, run_id: RunId, tip: ObjectId) -> str | None:
-        """Returns why the run at a commit cannot be archived, None when it can; raises `CorruptDataError`."""
-        return why_not_foldable(self._reader, run_id, tip)
+    def fold_check(self) -> FoldCheck:
+        """Returns what says which runs may be archived; for one archiving, because it sees packs as they are now."""
+        return FoldCheck(self.backend)
 
     def write_tombstone(self, tombstone: Tombstone, identity: Identity) -> ObjectId:
         """Writes the tombstone of a run and returns its commit; no ref is moved."""

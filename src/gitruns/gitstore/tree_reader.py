@@ -29,7 +29,7 @@ class TreeReader:
     def at(self, commit: ObjectId) -> Iterator[TreeView]:
         """Gives the tree of a commit; what is wrong with it is raised with the commit's name."""
         try:
-            yield TreeView(self._backend, self._tree_of(commit), self._read_blob)
+            yield TreeView(self._backend, tree_in(self.read_commit(commit), commit), self._read_blob)
         except CorruptDataError as error:
             if "commit" in error.facts:
                 raise
@@ -47,13 +47,6 @@ class TreeReader:
             raise corrupt_object(commit, f"it is a {kind}, not a commit")
         return data
 
-    def _tree_of(self, commit: ObjectId) -> ObjectId:
-        data = self.read_commit(commit)
-        end = 5 + len(commit)
-        if data[:5] != b"tree " or data[end : end + 1] != b"\n":
-            raise corrupt_object(commit, "it names no tree")
-        return ObjectId(data[5:end].decode(errors="replace"))
-
     def _read_blob(self, path: str, oid: ObjectId) -> bytes:
         known = self._shared.get(oid)
         if known is not None:
@@ -64,6 +57,14 @@ class TreeReader:
                 self._shared.pop(next(iter(self._shared)))
             self._shared[oid] = data
         return data
+
+
+def tree_in(data: bytes, commit: ObjectId) -> ObjectId:
+    """Returns the tree that the bytes of a commit name."""
+    end = 5 + len(commit)
+    if data[:5] != b"tree " or data[end : end + 1] != b"\n":
+        raise corrupt_object(commit, "it names no tree")
+    return ObjectId(data[5:end].decode(errors="replace"))
 
 
 def check_blob(backend: Backend, path: str, oid: ObjectId) -> int:

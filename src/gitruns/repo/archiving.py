@@ -119,6 +119,7 @@ class _Archiving:
     def __init__(self, repo: Repo, dry_run: bool, progress: Progress | None) -> None:
         self._repo = repo
         self._store = repo.store
+        self._check = repo.store.fold_check()
         self._dry_run = dry_run
         self._progress = progress
         self._report = ArchiveReport()
@@ -190,7 +191,7 @@ class _Archiving:
 
     def _why_not(self, run_id: RunId, tip: ObjectId) -> str | None:
         try:
-            return self._store.why_not_foldable(run_id, tip)
+            return self._check.why_not(run_id, tip)
         except GitRunsError as error:
             return str(error)
 
