@@ -93,7 +93,7 @@ def _question(
     if found is Direction.UNKNOWN:
         raise InvalidInputError(
             f"nobody knows which way '{metric}' is better",
-            kind="unknown-direction",
+            kind="no-direction",
             hint=f"--direction lower, or in gitruns.yaml metrics: {{{metric}: lower}}",
         )
     return Question(metric=metric, limit=limit, direction=found, query=query, experiment=experiment)

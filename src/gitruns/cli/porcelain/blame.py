@@ -64,7 +64,7 @@ def blame(
     if known is Direction.UNKNOWN:
         raise InvalidInputError(
             f"nobody knows which way '{metric}' is better",
-            kind="unknown-direction",
+            kind="no-direction",
             hint=f"--direction lower, or in gitruns.yaml metrics: {{{metric}: lower}}",
         )
     ids = None if experiment is None else [app.experiment(experiment).id]
