@@ -15,7 +15,9 @@ import time
 from collections.abc import Callable
 from types import FrameType
 
-_CRASHED = 70
+CRASHED = 70
+"""What a child ends with whose work has raised; it has said so."""
+
 _GRACE_S = 1.0
 _LATEST_S = 5.0
 """A child whose parent was killed ends itself so long after its time."""
@@ -48,7 +50,7 @@ def run_bounded(work: Callable[[], int], timeout_s: float) -> int | None:
 
 
 def _be_child(work: Callable[[], int], timeout_s: float) -> None:
-    code = _CRASHED
+    code = CRASHED
     try:
         os.setsid()
         with open(os.devnull) as nothing:  # noqa: PTH123  a descriptor is wanted

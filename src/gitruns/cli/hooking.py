@@ -98,7 +98,7 @@ def _only_tries() -> bool:
 def _push(
     environ: Mapping[str, str], settings: hook_state.HookSettings, folder: Path, target: str, publishing: Sequence[str]
 ) -> int:
-    from gitruns.cli.bounded import run_bounded
+    from gitruns.cli.bounded import CRASHED, run_bounded
 
     timeout_s = settings.timeout_s
     started = time.monotonic()
@@ -129,6 +129,8 @@ def _push(
     code = run_bounded(work, timeout_s)
     if code is None:
         _say(f"stopped after {timeout_s:g} s: what is left goes with the next push, or now: git runs push {target}")
+    elif code not in (DONE, REFUSED, CRASHED):
+        _say(f"runs were not sent: what sends them was ended (exit code {code})")
     if code == DONE or settings.mode != "strict":
         return DONE
     _say("nothing was pushed: runs.hook is strict; push without: git push --no-verify")

@@ -18,6 +18,7 @@ from gitruns.entities.run import Run, RunStatus
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.gitstore import GitStore, refs
 from gitruns.gitstore.validation import Validator
+from gitruns.index import UNSETTLED, mark_of
 
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
@@ -32,9 +33,17 @@ class Elsewhere:
     def __init__(self, store: GitStore) -> None:
         self._store = store
         self._read: dict[ObjectId, tuple[Run, int] | None] = {}
+        self._tips: dict[RunId, ObjectId] = {}
+        self._mark = UNSETTLED
 
-    def tips(self) -> dict[RunId, ObjectId]:
-        """Returns the checkpoints that were fetched, whatever they hold."""
+    def tips(self) -> Mapping[RunId, ObjectId]:
+        """Returns the checkpoints that were fetched, whatever they hold; they are listed again when one has changed."""
+        mark = mark_of(self.places(), time.time_ns())
+        if mark == UNSETTLED or mark != self._mark:
+            self._tips, self._mark = self._list(), mark
+        return self._tips
+
+    def _list(self) -> dict[RunId, ObjectId]:
         found: dict[RunId, ObjectId] = {}
         for name, oid in self._store.backend.list_refs(refs.MIRRORS).items():
             _, _, rest = name.removeprefix(refs.MIRRORS).partition("/" + _LIVE)
