@@ -348,14 +348,45 @@ def read_version(data: bytes | None) -> int:
 
 
 def read_runs(folder: Path) -> dict[str, StoredRun]:
-    """Returns all runs of a repository by id."""
+    """Returns all runs of a repository by id: those with a ref, and those in segments."""
     repository = Repository(folder)
     runs = {}
-    for ref, commit in repository.refs().items():
-        run_id = ref.removeprefix("refs/runs/")
-        if is_run_id(run_id):
-            runs[run_id] = read_run(repository, run_id, commit)
+    for run_id, tips in read_tips(repository).items():
+        states = {tip: repository.files(tip) for tip in tips}
+        if any("purged.yaml" in files and "run.yaml" not in files for files in states.values()):
+            continue
+        older = {commit for tip in tips for commit in read_chain(repository, run_id, tip)[0] if commit != tip}
+        (tip,) = tips - older  # several would have to be merged
+        runs[run_id] = read_run(repository, run_id, tip)
     return runs
+
+
+def read_tips(repository: Repository) -> dict[str, set[str]]:
+    """Returns the commits at which refs and segments say that runs are."""
+    tips: dict[str, set[str]] = {}
+    for ref, commit in repository.refs().items():
+        name = ref.removeprefix("refs/runs/")
+        if is_run_id(name):
+            tips.setdefault(name, set()).add(commit)
+        elif name == f"archive/{commit}":
+            for run_id, tip in read_segment(repository, commit):
+                tips.setdefault(run_id, set()).add(tip)
+    return tips
+
+
+def read_segment(repository: Repository, commit: str) -> list[tuple[str, str]]:
+    """Returns the runs of a segment and their tips."""
+    if read_version(repository.blob(commit, "format")) != 1:
+        raise FormatError("a segment is of another version")
+    lines = (repository.blob(commit, "runs") or b"").decode().split("\n")
+    pairs = [(line[:32], line[33:]) for line in lines[:-1]]
+    right = all(is_run_id(run_id) and is_object_id(tip) for run_id, tip in pairs)
+    if not right or lines[-1] or lines[:-1] != [" ".join(pair) for pair in pairs] or not 0 < len(pairs) <= 1000:
+        raise FormatError("a segment's 'runs' has lines of another form")
+    run_ids, tips = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    if sorted(set(run_ids)) != run_ids or repository.parents(commit) != tips or len(set(tips)) != len(tips):
+        raise FormatError("a segment's 'runs' is not in order, or not its parents")
+    return pairs
 
 
 KNOWN_FILES = re.compile(

@@ -312,6 +312,40 @@ class BackendContract:
         backend.update_ref(REF, one, None)
         assert backend.read_ref(REF) == one
 
+    def test_many_refs_are_deleted_where_they_are_expected(
+        self, backend: Backend, repository: Path, program: Program
+    ) -> None:
+        one, two = self.commit(backend, "one"), self.commit(backend, "two")
+        packed, loose, both, moved, gone = (f"refs/runs/{digit * 32}" for digit in "12345")
+        for ref in (packed, both, moved):
+            backend.update_ref(ref, one, None)
+        program(repository, "tag", "-a", "-m", "a tag", "v1", one)
+        program(repository, "pack-refs", "--all")
+        backend.update_ref(both, two, one)
+        backend.update_ref(moved, two, one)
+        backend.update_ref(loose, one, None)
+        expected = {packed: one, loose: one, both: two, moved: one, gone: one}
+        assert backend.delete_refs(expected) == {packed, loose, both}
+        assert backend.list_refs("refs/runs/") == {moved: two}
+        listed = program(repository, "for-each-ref", "--format=%(refname)").split()
+        assert listed == [moved, "refs/tags/v1"]
+        assert program(repository, "rev-parse", "v1^{}") == one
+        assert backend.delete_refs({}) == set()
+        assert backend.delete_refs({moved: two}) == {moved}
+        assert program(repository, "for-each-ref", "refs/runs") == ""
+
+    def test_a_locked_ref_stays_and_the_others_go(self, backend: Backend, repository: Path) -> None:
+        if (repository / ".git" / "reftable").is_dir():
+            pytest.skip("reftables are locked as a whole")
+        one = self.commit(backend)
+        for ref in (REF, OTHER):
+            backend.update_ref(ref, one, None)
+        lock = repository / ".git" / f"{REF}.lock"
+        lock.touch()
+        assert backend.delete_refs({REF: one, OTHER: one}) == {OTHER}
+        lock.unlink()
+        assert backend.list_refs("refs/runs/") == {REF: one}
+
     def test_what_other_processes_do_is_seen(self, backend: Backend, repository: Path, program: Program) -> None:
         one, two = self.commit(backend, "one"), self.commit(backend, "two")
         for number in range(6):
