@@ -164,8 +164,8 @@ def _message(error: urllib.error.HTTPError) -> str:
 
 class _GitHub:
     def __init__(self, environ: Mapping[str, str], request: int | None) -> None:
-        token = _needed(environ, "no-token", "GITHUB_TOKEN", "GH_TOKEN")
-        repository = _needed(environ, "no-request", "GITHUB_REPOSITORY")
+        token = _needed(environ, "GITHUB_TOKEN", "GH_TOKEN")
+        repository = _needed(environ, "GITHUB_REPOSITORY")
         self._repo = f"/repos/{quote(repository, safe='/')}"
         self._number = request or _github_number(environ)
         self._api = _Api(
@@ -212,8 +212,8 @@ def _github_number(environ: Mapping[str, str]) -> int:
 
 class _GitLab:
     def __init__(self, environ: Mapping[str, str], request: int | None) -> None:
-        token = _needed(environ, "no-token", "GITLAB_TOKEN")
-        project = _needed(environ, "no-request", "CI_PROJECT_ID")
+        token = _needed(environ, "GITLAB_TOKEN")
+        project = _needed(environ, "CI_PROJECT_ID")
         number = environ.get("CI_MERGE_REQUEST_IID", "")
         if request is None and not number.isdigit():
             raise _no_request("merge", "CI_MERGE_REQUEST_IID")
@@ -249,7 +249,7 @@ class _GitLab:
         return f"{self._address}/-/merge_requests/{self._number}#note_{int(note['id'])}"
 
 
-def _needed(environ: Mapping[str, str], kind: str, *names: str) -> str:
+def _needed(environ: Mapping[str, str], *names: str) -> str:
     for name in names:
         value = environ.get(name)
         if value:
@@ -258,7 +258,7 @@ def _needed(environ: Mapping[str, str], kind: str, *names: str) -> str:
             return value
     raise InvalidInputError(
         f"cannot post the report: {' or '.join(names)} is not set",
-        kind=kind,
+        kind="no-token" if names[0].endswith("TOKEN") else "no-request",
         hint=f"in CI, pass it on: env: {names[0]}",
     )
 
