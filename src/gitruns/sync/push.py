@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from gitruns.repo import Repo
 
 MAX_REJECTIONS = 10
-_WAIT_S, _LONGEST_WAIT_S = 0.05, 2.0
+_WAIT_S, _LONGEST_WAIT_S = 0.1, 8.0
+_CALM_AFTER_MS = 60_000
+"""When nobody was in the way for so long, nobody is any more."""
+
 _REFUSING = (
     "hidden ref",
     "not allowed",
@@ -128,6 +131,7 @@ class _Pushing:
         """Pushes until the remote has everything, and returns what was done."""
         if not self.state.probed:
             self._see()
+        self._give_way()
         while True:
             plan = self._folded(self.planner.plan(), selection)
             self._upload(plan)
@@ -142,9 +146,8 @@ class _Pushing:
                     hint="nothing is lost: type it again",
                     rejections=MAX_REJECTIONS,
                 )
-            self._wait()
-            self._report.fetched = fetch_from(self._repo, self._target, self._transport, progress=self._progress)
-            self._reread()
+            self._meet()
+            self._catch_up()
         self._note(plan)
         self._report.runs = tuple(self._sent)
         self._tidy()
@@ -181,8 +184,34 @@ class _Pushing:
         self._report.held = tuple(plan.held.values())
         self._report.files = tuple(plan.files) or self._report.files
 
+    # Others at the same refs
+
+    def _give_way(self) -> None:
+        """Lets others go first where many move the same refs: so each of them is rejected a few times only.
+
+        The time to keep out of the way doubles with each rejection and shrinks with each push without one, so it finds
+        the measure of how many they are.
+        """
+        state = self.state
+        if time.time_ns() // 1_000_000 - state.busy_at_ms > _CALM_AFTER_MS:
+            state.busy_s = 0.0
+        if state.busy_s and any(move.old is not None for move in self.planner.plan().moves(state.known)):
+            self._wait()
+            self._catch_up()
+            self.state.busy_s *= 0.75
+
+    def _meet(self) -> None:
+        self.state.busy_s = min(max(2 * self.state.busy_s, _WAIT_S), _LONGEST_WAIT_S)
+        self._wait()
+
+    def _catch_up(self) -> None:
+        self._report.fetched = fetch_from(self._repo, self._target, self._transport, progress=self._progress)
+        busy_s = self.state.busy_s
+        self._reread()
+        self.state.busy_s, self.state.busy_at_ms = busy_s, time.time_ns() // 1_000_000
+
     def _wait(self) -> None:
-        longest = min(_WAIT_S * 2**self._report.rejections, _LONGEST_WAIT_S)
+        longest = self.state.busy_s
         if self._deadline is not None:
             longest = min(longest, max(self._deadline - time.monotonic(), 0))
         time.sleep(random.uniform(0, longest))  # noqa: S311  only so that clones do not come back together

@@ -26,10 +26,13 @@ class State:
     """`known` are the remote's refs when it was last seen. `lost` are refs that it had and has no more, `rewritten`
     those whose new value does not follow from the old one: both wait for a person. `quarantined` and `waiting` are refs
     that were not taken, each with commit, kind and reason. `probed` says that the remote is known to take refs of runs.
+    `busy_s` is how long to keep out of the way of others who move the same refs, as found at `busy_at_ms`.
     """
 
     url: str = ""
     probed: bool = False
+    busy_s: float = 0.0
+    busy_at_ms: int = 0
     known: dict[str, ObjectId] = field(default_factory=dict)
     lost: dict[str, ObjectId] = field(default_factory=dict)
     rewritten: dict[str, ObjectId] = field(default_factory=dict)
