@@ -22,7 +22,8 @@ from gitruns.errors import GitRunsWarning, InvalidInputError
 from gitruns.repo import RunLog
 from gitruns.repo.elsewhere import FRESH_S
 from gitruns.repo.repo import Repo
-from gitruns.sync.checkpoints import Checkpointer, fetch_checkpoints, interval_of, tidy
+from gitruns.sync.checkpoints import Checkpointer, interval_of, tidy
+from gitruns.sync.watching import fetch_checkpoints
 from gitruns.tracking.session import Session
 from hooks.conftest import PROGRAM, Clone
 

@@ -29,8 +29,7 @@ from gitruns.gitstore import GitStore, open_store, refs
 from gitruns.gitstore.program import GitProgram
 from gitruns.gitstore.transport import Moved, Transport
 from gitruns.repo import Repo
-from gitruns.sync.moves import LocalMove, move_refs
-from gitruns.sync.remotes import Remote, choose_remote
+from gitruns.sync.remotes import choose_remote
 
 DEFAULT_EVERY_S = 30.0
 LEAST_EVERY_S = 1.0
@@ -253,29 +252,6 @@ def _tidy_one(repo: Repo, place: Path, environ: Mapping[str, str]) -> None:
         transport = Transport(store.git, repo.store.config, str(noted["remote"]), interactive=False, deadline=deadline)
         transport.push([Moved(ref=ref, new=None, old=ObjectId(noted["commit"]))])
     shutil.rmtree(place, ignore_errors=True)
-
-
-# Watching
-
-
-def fetch_checkpoints(repo: Repo, named: str | None = None) -> Remote:
-    """Makes the mirror hold the checkpoints that a remote has now, and no others; returns the remote."""
-    remote = choose_remote(repo, named)
-    transport = Transport(
-        repo.store.git,
-        repo.store.config,
-        remote.address,
-        interactive=False,
-        deadline=time.monotonic() + _PUSH_TIMEOUT_S,
-    )
-    listed = transport.list_refs(refs.LIVE + "*")
-    there = {ref: oid for ref, oid in listed.items() if is_run_id(ref.removeprefix(refs.LIVE))}
-    here = repo.store.backend.list_refs(remote.mirrored(refs.LIVE))
-    new = [ref for ref, oid in there.items() if here.get(remote.mirrored(ref)) != oid]
-    transport.fetch([f"+{ref}:{remote.mirrored(ref)}" for ref in new])
-    gone = {name: oid for name, oid in here.items() if remote.origin_of(name) not in there}
-    move_refs(repo.store, [LocalMove(name, None, oid) for name, oid in gone.items()])
-    return remote
 
 
 def main(words: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gitruns.entities.ids import ObjectId, RunId, SegmentId
@@ -16,6 +17,7 @@ from gitruns.sync.moves import LocalMove, moved
 from gitruns.sync.remotes import Remote, choose_remote
 from gitruns.sync.report import Bad, FetchReport, Selection, wants
 from gitruns.sync.state import read_state, write_state
+from gitruns.sync.watching import mirror_checkpoints
 
 if TYPE_CHECKING:
     from gitruns.gitstore import GitStore
@@ -115,6 +117,8 @@ class _Fetching:
                 break
         gone = {ref: None for ref in self._mirror.refs() if ref not in listed and is_ours(ref)}
         self._mirror.note(gone, self._mirror.refs())
+        with suppress(GitRunsError):  # a checkpoint is gone or moved a moment later: nobody waits for that
+            mirror_checkpoints(self._repo.store, self._target, self._transport, listed)
         return there
 
     def _is_wanted(self, ref: str) -> bool:

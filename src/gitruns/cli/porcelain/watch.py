@@ -171,7 +171,7 @@ class _Watching:
 
     def fetch(self) -> None:
         """Brings the checkpoints that the remote has now; a remote that is out of reach is said once."""
-        from gitruns.sync.checkpoints import fetch_checkpoints
+        from gitruns.sync.watching import fetch_checkpoints
 
         try:
             fetch_checkpoints(self._app.open_repo())
