@@ -134,14 +134,6 @@ QUERIES = [
     "tags.k like '_' and not name = 'c'",
 ]
 TAGS: list[dict[str, str]] = [{}, *({"k": text} for text in ("1", "x", "nan", "TRUE", "2")), {"k": "1.0", "j": "1"}]
-    {},
-    {"k": "1"},
-    {"k": "1.0", "j": "1"},
-    {"k": "x"},
-    {"k": "nan"},
-    {"k": "TRUE"},
-    {"k": "2"},
-]
 
 
 @pytest.mark.parametrize("text", QUERIES)
