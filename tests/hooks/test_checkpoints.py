@@ -22,6 +22,7 @@ from gitruns.errors import GitRunsWarning, InvalidInputError
 from gitruns.repo import RunLog
 from gitruns.repo.elsewhere import FRESH_S
 from gitruns.repo.repo import Repo
+from gitruns.sync import fetch
 from gitruns.sync.checkpoints import Checkpointer, interval_of, tidy
 from gitruns.sync.watching import fetch_checkpoints
 from gitruns.tracking.session import Session
@@ -83,6 +84,16 @@ def test_others_see_how_it_stands(clone: Clone, log: RunLog, other: Path) -> Non
     fetch_checkpoints(repo)
     assert repo.list_runs() == []
     assert run_git(other, "for-each-ref", "refs/runs-remotes/") == ""
+
+
+def test_a_fetch_of_runs_brings_them_and_takes_them_away(clone: Clone, log: RunLog, other: Path) -> None:
+    checkpointer = _push(clone, log.run_id)
+    repo = Repo.open(other)
+    assert fetch(repo).is_up_to_date  # nothing that stays
+    assert [run.info.id for run in repo.list_runs()] == [log.run_id]
+    checkpointer.delete()
+    fetch(repo)
+    assert repo.list_runs() == []
 
 
 def test_it_is_one_commit_without_parent(clone: Clone, log: RunLog) -> None:
