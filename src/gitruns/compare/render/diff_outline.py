@@ -189,8 +189,10 @@ def code_section(code: CodeDiff, *, title: str = "Code") -> Section:
     rows = [
         (
             Cell(f"{file.old_path} → {file.path}" if file.old_path else file.path, KEY),
-            Cell("binary", WORD, FAINT) if file.added is None else Cell(f"+{file.added}", NUMBER, ADDED),
-            Cell("", NUMBER) if file.removed is None else Cell(f"-{file.removed}", NUMBER, REMOVED),
+            Cell("binary", WORD, FAINT)
+            if file.added is None
+            else Cell(f"+{file.added}" if file.added else "", NUMBER, ADDED),
+            Cell(f"-{file.removed}" if file.removed else "", NUMBER, REMOVED),
         )
         for file in code.files
     ]

@@ -74,6 +74,7 @@ def cell_text(cell: Cell) -> str:
     if cell.kind in (KEY, TEXT):
         return code(cell.text)
     text = plain(cell.text)
+    text = text.replace(" ", "\u00a0") if cell.kind == NUMBER else text
     return f"**{text}**" if text and cell.tone in ("worse", "strong") else text
 
 

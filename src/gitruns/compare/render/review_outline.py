@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from gitruns.compare.render.diff_outline import (
@@ -35,6 +36,8 @@ from gitruns.entities.showing import number, sparkline
 
 _DIGITS = 5
 _CURVE_WIDTH = 10
+_MAX_DECIMALS = 6
+_LARGE = 1e7
 _PLAIN = 8
 
 MARKS = {Outcome.HELD: "✓", Outcome.BROKEN: "✗", Outcome.UNDECIDED: "?", Outcome.NO_BASE: "–"}
@@ -76,11 +79,11 @@ def review_outline(review: Review, *, curves: bool = True) -> Outline:
 
 def side_cells(side: Side) -> tuple[Cell, ...]:
     """Returns one side in a line: the commit, its subject, how many runs of what code."""
-    ran = side.ran
-    cells = [*commit_cells(side.commit), Cell(f"({counted(len(side.runs), 'run')})", WORD)]
+    ran, runs = side.ran, counted(len(side.runs), "run")
     if ran is not None and ran.id != side.commit.id:
-        cells += [Cell("of", WORD, FAINT), *commit_cells(ran)]
-    return tuple(cells)
+        return (*commit_cells(side.commit), Cell(f"– {runs} of", WORD, FAINT), *commit_cells(ran))
+    of = " of other code" if side.runs and not side.exact else ""
+    return (*commit_cells(side.commit), Cell(f"– {runs}{of}", WORD, FAINT))
 
 
 def commit_cells(commit: Commit) -> tuple[Cell, ...]:
@@ -122,7 +125,7 @@ def result_section(pair: PairReview, *, title: str = "Results", curves: bool = T
     tested = any(metric.test for metric in pair.metrics)
     head = ["metric", "base", "head", "change", "%", *(("chance",) if tested else ()), ""]
     if drawn:
-        head += ["base curve", "head curve"]
+        head.append("curve, base → head")
     notes = [seeds_text(pair)]
     if tested:
         notes.append("± is the standard deviation of seeds; chance is Welch's t-test of the means")
@@ -153,7 +156,8 @@ def _metric_row(metric: MetricReview, *, tested: bool, drawn: bool) -> tuple[Cel
         Cell(word, WORD, tone or FAINT),
     ]
     if drawn:
-        cells += [Cell(sparkline(curve, _CURVE_WIDTH), TEXT) for curve in (metric.base_curve, metric.head_curve)]
+        drawings = (sparkline(curve, _CURVE_WIDTH) for curve in (metric.base_curve, metric.head_curve))
+        cells.append(Cell(" → ".join(drawing for drawing in drawings if drawing), TEXT))
     return tuple(cells)
 
 
@@ -163,10 +167,18 @@ def sample_cell(sample: Sample | None, tone: str = "") -> Cell:
         return NONE
     if not sample.values:
         return Cell("not finite", NUMBER, WORSE)
-    text = number(sample.mean, _DIGITS)
-    if sample.spread is not None:
-        text += f" ± {number(sample.spread, 2)}"
+    text = mean_and_spread(sample.mean, sample.spread)
     return Cell(text + (f" ({sample.broken} not finite)" if sample.broken else ""), NUMBER, tone)
+
+
+def mean_and_spread(mean: float, spread: float | None) -> str:
+    """Returns a mean with as many decimals as its spread lets one know: `0.067 ± 0.021`."""
+    if spread is None:
+        return number(mean, _DIGITS)
+    decimals = 1 - math.floor(math.log10(spread)) if spread and math.isfinite(spread) else -1
+    if not 0 <= decimals <= _MAX_DECIMALS or abs(mean) >= _LARGE:
+        return f"{number(mean, _DIGITS)} ± {number(spread, 2)}"
+    return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
 
 
 def difference_sections(pair: PairReview) -> Iterator[Section]:

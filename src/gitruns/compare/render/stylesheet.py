@@ -29,6 +29,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; padding: .38rem 1.2rem .38rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 500; font-size: .82rem; color: var(--soft); white-space: nowrap; }
 th:last-child, td:last-child { padding-right: 0; }
+table:not(.wide):not(:has(.number)) :is(th, td):not(:last-child) { width: 34%; }
 td.number, th.number { text-align: right; white-space: nowrap; width: 1%; }
 .better, .added { color: var(--better); }
 .worse, .removed { color: var(--worse); }
@@ -79,7 +80,9 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem;
   border-top: 1px solid var(--line); padding-top: .8rem; }
 @media (max-width: 34rem) {
   table.wide, .wide tbody, .wide tr { display: block; } .wide thead { display: none; }
-  .wide tr { border-bottom: 1px solid var(--line); padding: .5rem 0; }
+  .wide tr { display: grid; grid-template-columns: 1fr 1fr; column-gap: 1.6rem; padding: .5rem 0;
+    border-bottom: 1px solid var(--line); }
+  .wide td:nth-child(-n+3) { grid-column: 1 / -1; }
   .wide td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; width: auto; }
   .wide td.number { width: auto; } .wide td:first-child { font-weight: 650; } .wide td:empty { display: none; }
   .wide td[data-label]:not(:first-child)::before { content: attr(data-label); color: var(--soft); font-weight: 400; }

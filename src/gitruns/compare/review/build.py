@@ -201,7 +201,7 @@ def _verdict(
     if head.broken:
         return "worse" if direction is not Direction.UNKNOWN else "changed"
     said = verdict_of_values(old, new, direction)
-    return "no clear difference" if chance and said != "same" else said
+    return "unclear" if chance and said != "same" else said
 
 
 def _values(repo: Repo, group: Group, key: str) -> tuple[float, ...]:
