@@ -12,6 +12,7 @@ from conftest import Git
 from gitruns.errors import InvalidInputError, NotFoundError, RemoteError
 from gitruns.registry import Registry, confirm_claims
 from gitruns.repo import Repo
+from gitruns.repo.claims import fetch_version_tags
 
 LOG = """
 import gitruns
@@ -26,6 +27,7 @@ import sys
 from pathlib import Path
 from gitruns.registry import confirm_claims
 from gitruns.repo import Repo
+from gitruns.repo.claims import fetch_version_tags
 report = confirm_claims(Repo.open(Path(sys.argv[1])))
 assert not report.waiting and not report.refused, report
 print(*sorted(one.number for one in report.confirmed))
@@ -174,3 +176,18 @@ def test_a_signed_git_tag_goes_to_the_remote(clones: list[Path], git: Git, tmp_p
     register(ada)
     confirm_claims(Repo.open(ada), sign=True)
     assert "-----BEGIN SSH SIGNATURE-----" in git(tmp_path / "hub.git", "cat-file", "tag", "models/digits/v1")
+
+
+def test_git_tags_of_others_are_fetched_with_their_models(clones: list[Path], git: Git) -> None:
+    ada, ben = clones
+    register(ada)
+    confirm_claims(Repo.open(ada))
+    git(ada, "push", "--quiet", "origin", "refs/runs/*:refs/runs/*")
+    fetch_models(ben, git)
+    git(ben, "fetch", "--quiet")
+    assert git(ben, "tag", "-l") == "", "no branch holds it"
+    repo = Repo.open(ben)
+    assert fetch_version_tags(repo) == ["models/digits/v1"]
+    assert fetch_version_tags(repo) == []
+    assert git(ben, "rev-parse", "refs/tags/models/digits/v1") == git(ada, "rev-parse", "refs/tags/models/digits/v1")
+    assert git(ben, "show", "models/digits/v1:train.py") == "print('training')"

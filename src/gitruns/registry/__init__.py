@@ -6,11 +6,11 @@ that made it, and back. Names and rules are MLflow's; docs/registry.md says what
 """
 
 from gitruns.registry.addresses import Place, find_place, is_address
-from gitruns.registry.claims import ClaimReport, confirm_claims
 from gitruns.registry.lineage import Lineage, Made, lineage_of, whence
 from gitruns.registry.proposals import Proposal, apply_proposal, propose, read_proposal
 from gitruns.registry.registry import Registry
 from gitruns.registry.search import search_models, search_versions
+from gitruns.repo.claims import ClaimReport, confirm_claims
 
 __all__ = [
     "ClaimReport",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from gitruns.artifacts import ArtifactCache, OnProgress, RemoteStore
 from gitruns.entities.artifact import Artifact
@@ -20,6 +21,7 @@ from gitruns.gitstore import ChainEntry, GitStore, open_store
 from gitruns.journal import Opening
 from gitruns.repo import history, upkeep
 from gitruns.repo.archiving import ArchiveReport, archive_runs
+from gitruns.repo.claims import ClaimReport, confirm_claims
 from gitruns.repo.config import Config, read_settings
 from gitruns.repo.edit import Transaction
 from gitruns.repo.elsewhere import Elsewhere, run_elsewhere
@@ -282,6 +284,10 @@ class Repo(LogPlace, Searchable):
         yield from verify_runs(self, run_ids)
         if run_ids is None:
             yield from verify_models(self)
+
+    def confirm_claims(self, remote: str | None = None, **how: Any) -> ClaimReport:
+        """Lets a remote decide on numbers of versions that are only claimed; see `repo.claims`."""
+        return confirm_claims(self, remote, **how)
 
     def check_signatures(self, run_ids: Collection[RunId] | None = None) -> Iterator[Signed]:
         """Yields who signed each run, and by default each registered model and version too."""

@@ -19,8 +19,8 @@ from gitruns.gitstore.refs import VERSION_TAGS, version_of_tag, version_tag_ref
 from gitruns.gitstore.transport import Moved, Transport
 
 if TYPE_CHECKING:
-    from gitruns.repo import Repo
     from gitruns.repo.models import Edit
+    from gitruns.repo.repo import Repo
 
 _ROUNDS = 50
 """So often a clone may lose every number that it asks for before it gives up until the next sync."""
@@ -115,6 +115,31 @@ def confirm_claims(
             return report
     report.waiting |= {claim.shown: "others keep taking the numbers that it asks for" for claim in waiting}
     return report
+
+
+def fetch_version_tags(repo: Repo, remote: str | None = None, *, transport: Transport | None = None) -> list[str]:
+    """Brings the git tags of versions that are confirmed and not here yet; returns their names without `refs/tags/`.
+
+    git itself fetches a tag only with a branch that holds its commit, and no branch holds a release commit. A git tag
+    that is here is never moved; a shallow clone gets the code and the run, not the history behind them.
+    """
+    missing = {
+        version_tag_ref(model.id, version.number): version.git_tag
+        for model in repo.models.all()
+        for version in model.versions.values()
+        if version.number is not None
+        and version.git_tag is not None
+        and repo.store.version_tags.at(model.id, version.number) is None
+    }
+    named = remote or repo.models.decider()
+    if not missing or not named:
+        return []
+    way = transport or Transport(repo.store.git, repo.store.config, named)
+    there = way.list_refs(VERSION_TAGS + "*")
+    wanted = sorted(ref for ref, oid in missing.items() if there.get(ref) == oid)
+    depth = 2 if repo.store.paths.shallow else None
+    way.fetch([f"{ref}:{ref}" for ref in wanted], depth=depth)
+    return [ref.removeprefix("refs/tags/") for ref in wanted]
 
 
 def _claims(repo: Repo, report: ClaimReport, may_publish: Callable[[ObjectId], bool] | None) -> list[_Claim]:
