@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitruns.entities.ids import RunId
@@ -75,8 +75,7 @@ class Columns:
 
         Metrics are floats, NaN too. A param that is None also gives None.
         """
-        found = self._values(field)
-        return [None if number is None else found.get(number) for number in self.numbers]
+        return list(map(self._values(field).get, self.numbers))  # type: ignore[arg-type]  # None is no number
 
     def _values(self, field: Field | Summary) -> Mapping[int, Scalar]:
         if isinstance(field, Summary):
@@ -87,7 +86,7 @@ class Columns:
             rows = self._rows_of(_KINDS[field.entity], field.key, "kind, text")
             if field.entity is Entity.TAG:
                 return {number: text for number, _, text in rows}
-            return {number: value_of(kind, text) for number, kind, text in rows}
+            return _typed(rows)
         return self._attribute(field.key)
 
     def _metric(self, name: str, column: str) -> Mapping[int, Scalar]:
@@ -118,6 +117,18 @@ class Columns:
             text += " WHERE r.run IN (SELECT value FROM json_each(?))"
             return dict(self._connection.execute(text, (json.dumps(self._wanted),)))
         return dict(self._connection.execute(text))
+
+
+def _typed(rows: Iterable[Row]) -> dict[int, Scalar]:
+    """Returns params by run; many runs share a value, so each is read from its text once."""
+    known: dict[tuple[int, str], Scalar] = {}
+    found: dict[int, Scalar] = {}
+    for number, kind, text in rows:
+        written = kind, text
+        if written not in known:
+            known[written] = value_of(kind, text)
+        found[number] = known[written]
+    return found
 
 
 def _rows(
