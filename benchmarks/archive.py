@@ -72,18 +72,20 @@ def daemon(folder: Path) -> Iterator[str]:
 
 def make_remote(source: Path, bare: Path, *, with_runs: bool) -> None:
     """Makes a bare repository of the code, and of the runs if they shall be there."""
-    git(source.parent, "clone", "--quiet", "--bare", str(source), str(bare))
     if with_runs:
-        git(bare, "fetch", "--quiet", str(source), "refs/runs/*:refs/runs/*")
-        git(bare, "pack-refs", "--all")
+        shutil.copytree(source / ".git", bare)
+        git(bare, "config", "core.bare", "true")
+    else:
+        git(source.parent, "clone", "--quiet", "--bare", "--no-local", str(source), str(bare))
 
 
 def make_clone(source: Path, clone: Path, *, with_runs: bool) -> None:
     """Makes a clone, with the runs of its source if it shall have them."""
-    git(clone.parent, "clone", "--quiet", "--no-local", str(source), str(clone))
     if with_runs:
-        git(clone, "fetch", "--quiet", "origin", "refs/runs/*:refs/runs/*")
-        git(clone, "pack-refs", "--all")
+        shutil.copytree(source, clone)
+        git(clone, "remote", "add", "origin", str(source))
+    else:
+        git(source.parent, "clone", "--quiet", "--no-local", str(source), str(clone))
     git(clone, "config", "user.name", "bench")
     git(clone, "config", "user.email", "bench@example.org")
 

@@ -26,8 +26,7 @@ _SHOWN = 10
     "purge",
     exits=WRITING,
     examples=[
-        "git runs purge latest",
-        "git runs purge latest --yes --reason 'customer data'",
+        "git runs purge neat-mole-988 --yes --reason 'customer data'",
         "git runs purge 'status = failed and started < -365d'",
     ],
 )
