@@ -160,7 +160,8 @@ def test_a_push_between_the_last_look_and_the_deletion_loses_nothing(address: st
     assert open_store(address).download([digest], ArtifactCache(source.root.parent / "t")).fetched == {digest}
 
 
-def test_many_write_while_garbage_is_collected(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runs", [pytest.param(20, id="20"), pytest.param(100, id="100", marks=pytest.mark.slow)])
+def test_many_write_while_garbage_is_collected(tmp_path: Path, runs: int) -> None:
     """Clones push, and others purge and collect without any wait: what a run names is always to be had."""
     (tmp_path / "store").mkdir()
     address = tmp_path / "store"
@@ -174,7 +175,7 @@ def test_many_write_while_garbage_is_collected(tmp_path: Path) -> None:
         try:
             source = ArtifactCache(tmp_path / f"source{number}")
             store = open_store(address, tmp_path / f"state{number}")
-            for count in range(8):
+            for count in range(runs // 4):
                 run_id = RunId(f"{number:016x}{count:016x}")
                 objects = make_objects(source, [300] * 17 + [140_000])
                 objects[source.put_bytes(shared[(number + count) % 5])[0]] = 150_000

@@ -187,6 +187,18 @@ def test_strange_files_beside_the_objects_are_no_objects(folder: Path) -> None:
     assert (report.live, report.marked) == (0, 1)
 
 
+def test_an_object_of_another_length_is_not_even_read(folder: Path, tmp_path: Path) -> None:
+    store = open_store(folder)
+    digest, _ = store.put_bytes(b"x" * 10)
+    path = folder / object_key(digest)
+    path.chmod(0o644)
+    os.truncate(path, 1 << 40)  # a hole of a tebibyte
+    target = ArtifactCache(tmp_path / "target")
+    result = open_store(folder).download([digest], target, sizes={digest: 10})
+    assert result.problems[digest].kind == "artifact-corrupt"
+    assert list(target.iter_digests()) == []
+
+
 def test_a_symlink_in_the_place_of_an_object_is_not_followed(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
     digest, _ = open_store(folder).put_bytes(b"x" * 200_000)

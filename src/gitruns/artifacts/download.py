@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -49,7 +49,16 @@ class Downloaded:
 class Downloader:
     """One download into a cache."""
 
-    def __init__(self, bucket: Bucket, catalog: PackCatalog, target: ArtifactCache, meter: Meter) -> None:
+    def __init__(
+        self,
+        bucket: Bucket,
+        catalog: PackCatalog,
+        target: ArtifactCache,
+        meter: Meter,
+        expected: Mapping[Digest, int],
+    ) -> None:
+        """`expected` are the lengths that are known: an object of another one is wrong before it is read."""
+        self._expected = expected
         self._bucket = bucket
         self._catalog = catalog
         self._target = target
@@ -79,7 +88,12 @@ class Downloader:
                 self._note(digest, corrupt(digest, self._wrong[digest], self._bucket.shown))
             else:
                 self.result.missing.add(digest)
-        there = {digest: size for digest, size in sizes.items() if size is not None}
+        there = {}
+        for digest, size in sizes.items():
+            if size is not None and size == self._expected.get(digest, size):
+                there[digest] = size
+            elif size is not None:
+                self._note(digest, corrupt(digest, f"of {size} bytes", self._bucket.shown))
         for chosen in _batches({digest: size for digest, size in there.items() if size <= RANGE_BYTES}):
             self._keep_short(pool, chosen, jobs)
         for digest, size in there.items():

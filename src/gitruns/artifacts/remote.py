@@ -112,16 +112,21 @@ class RemoteStore:
         progress: OnProgress | None = None,
         jobs: int | None = None,
     ) -> Downloaded:
-        """Brings objects into a cache, each hashed before it gets its name; what fails is in the result."""
+        """Brings objects into a cache, each hashed before it gets its name; what fails is in the result.
+
+        An object whose length in the store is not that in `sizes` is wrong, and not read at all.
+        """
         wanted = set(digests)
         size = sum((sizes or {}).get(digest, 0) for digest in wanted)
         meter = Meter("downloading", len(wanted), size, progress, None)
-        result = Downloader(self.bucket, self.catalog, target, meter).run(wanted, jobs or self.bucket.jobs)
+        result = Downloader(self.bucket, self.catalog, target, meter, sizes or {}).run(wanted, jobs or self.bucket.jobs)
         if result.missing and self._knows_packs:  # somebody may have packed them since the list was read
             self.catalog.refresh()
             late = {digest for digest in result.missing if self.catalog.find(digest) is not None}
             if late:
-                again = Downloader(self.bucket, self.catalog, target, meter).run(late, jobs or self.bucket.jobs)
+                again = Downloader(self.bucket, self.catalog, target, meter, sizes or {}).run(
+                    late, jobs or self.bucket.jobs
+                )
                 result.missing.difference_update(late)
                 result.missing |= again.missing
                 result.fetched |= again.fetched

@@ -24,6 +24,12 @@ _ANSWERS = (FileNotFoundError, FileExistsError, GitRunsError)
 
 _NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError", "ProfileNotFound", "CredentialRetrievalError"}
 _CREDENTIALS = {"TokenRetrievalError", "SSOTokenLoadError", "UnauthorizedSSOTokenError", "DefaultCredentialsError"}
+_TOOLS = {
+    "s3:": "set AWS_PROFILE, or type: aws configure, aws sso login",
+    "gs:": "set GOOGLE_APPLICATION_CREDENTIALS, or type: gcloud auth application-default login",
+    "az:": "set AZURE_STORAGE_ACCOUNT_NAME and its key, or type: az login",
+    "sftp:": "what ssh uses for that host",
+}
 _random = random.SystemRandom()
 
 
@@ -63,10 +69,6 @@ def in_our_words(error: Exception, what: str, store: str) -> GitRunsError:
     why = " ".join(str(error).split()) or name
     message = f"cannot {what} in the store '{store}': {why}"
     if name in _NO_CREDENTIALS | _CREDENTIALS or isinstance(error, PermissionError):
-        return AccessDeniedError(
-            message,
-            kind="store-denied",
-            hint="credentials come from your own environment, as for the store's own tools: AWS_PROFILE, "
-            "GOOGLE_APPLICATION_CREDENTIALS, ~/.ssh/config …",
-        )
+        tools = next((tools for start, tools in _TOOLS.items() if store.startswith(start)), "that store's own tools")
+        return AccessDeniedError(message, kind="store-denied", hint=f"credentials come from your environment: {tools}")
     return RemoteError(message, retryable=may_pass(error), kind="store-failed", hint="try again; git runs store check")
