@@ -63,6 +63,7 @@ def push_lines(report: PushReport) -> Iterator[str]:
         yield f"nothing {'would be' if would else 'was'} pushed to {printable(report.remote)}"
     if report.folded:
         yield f"removed {_count(report.folded, 'ref')} there whose runs are in the archive"
+    yield from map(printable, report.numbers)
     yield from _artifact_lines(report)
     yield from _refused_lines(report.refused)
     yield from held_lines(report.held)
@@ -279,6 +280,7 @@ def push_record(report: PushReport) -> dict[str, Any]:
         "purged": list(report.purged),
         "experiments": report.experiments,
         "models": report.models,
+        "numbers": list(report.numbers),
         "segments": report.segments,
         "removed_refs": report.folded,
         "held": [{"id": one.run_id, "reason": one.reason, "commit": one.commit} for one in report.held],

@@ -11,6 +11,7 @@ from gitruns.entities.ids import ObjectId, RunId, SegmentId
 from gitruns.errors import GitRunsError, RemoteError
 from gitruns.gitstore import refs
 from gitruns.gitstore.transport import Progress, Transport
+from gitruns.repo.claims import fetch_version_tags
 from gitruns.sync.joining import Joined, Joiner
 from gitruns.sync.mirror import Mirror, is_ours
 from gitruns.sync.moves import LocalMove, moved
@@ -98,6 +99,9 @@ class _Fetching:
         held = self._state.rewritten
         joiner = Joiner(self._repo, self._mirror, time.time_ns() // 1_000_000, self._progress)
         joined = joiner.join({ref: oid for ref, oid in mirrored.items() if ref not in held}, self._selection)
+        if self._repo.models.decider() == self._target.address:
+            with suppress(RemoteError):  # the next fetch asks again
+                fetch_version_tags(self._repo, self._target.address, transport=self._transport)
         self._remember(there, joined)
         return self._report(joined, taken)
 

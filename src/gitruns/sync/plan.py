@@ -79,6 +79,10 @@ class Planner:
         self._restore = restore
         self._allowed: dict[RunId, ObjectId] = {}
 
+    def is_published(self, commit: ObjectId) -> bool:
+        """Returns whether a commit is published on the remote, or may be with what goes there."""
+        return self._with_source or self._publishing.is_published(commit)
+
     def plan(self) -> Plan:
         """Returns what to push now."""
         plan = Plan()

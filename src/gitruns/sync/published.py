@@ -103,6 +103,10 @@ class Publishing:
 
     # What is reachable
 
+    def is_published(self, commit: ObjectId) -> bool:
+        """Returns whether a commit is published, as far as is known here."""
+        return not self._unpublished((commit,))
+
     def _unpublished(self, commits: Iterable[ObjectId]) -> set[ObjectId]:
         """Returns those commits that nothing published reaches; the refs of runs are asked last, they are many."""
         here = {commit for commit in commits if self._store.backend.has_object(commit)} - set(self._publishing)

@@ -18,6 +18,7 @@ from gitruns.errors import NotFoundError, RemoteError
 from gitruns.gitstore import refs
 from gitruns.gitstore.transport import Moved, Progress, Transport
 from gitruns.repo.archiving import PUSH_ABOVE, archive_before_push
+from gitruns.repo.claims import confirm_claims
 from gitruns.sync.fetch import fetch_from, make_transport
 from gitruns.sync.mirror import Mirror, is_ours
 from gitruns.sync.plan import Plan, Planner
@@ -136,6 +137,8 @@ class _Pushing:
             plan = self._folded(self.planner.plan(), selection)
             self._upload(plan)
             if not plan.ahead and self._send(plan):
+                if self._settle_numbers():
+                    continue  # the models say so now, and go once more
                 break
             self._report.rejections += 1
             if self._report.rejections > MAX_REJECTIONS:
@@ -152,6 +155,25 @@ class _Pushing:
         self._report.runs = tuple(self._sent)
         self._tidy()
         return self._report
+
+    def _settle_numbers(self) -> bool:
+        """Lets the remote decide on numbers of versions, where it is the one that does; returns whether it gave any.
+
+        Runs and code have gone before, and those that stay home keep their versions there too.
+        """
+        if self._repo.models.decider() != self._target.address:
+            return False
+        try:
+            claims = confirm_claims(
+                self._repo, self._target.address, transport=self._transport, may_publish=self.planner.is_published
+            )
+        except RemoteError as error:
+            self._report.numbers = (f"numbers of versions stay unconfirmed: {error}",)
+            return False
+        if claims.confirmed or not self._report.numbers:
+            self._report.numbers += tuple(claims.lines())
+        self._report.models -= min(len({one.model_id for one in claims.confirmed}), self._report.models)  # sent again
+        return bool(claims.confirmed)
 
     # Before
 

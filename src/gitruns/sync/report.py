@@ -68,7 +68,8 @@ class PushReport:
 
     `runs` are those that the remote has now and had not, or had in an older state; `purged` those that it is told to
     forget. `refused` are refs that the remote did not take, each with its reason. `rejections` counts how often
-    somebody else was quicker. `folded` counts refs taken off the remote because a segment has their runs.
+    somebody else was quicker. `folded` counts refs taken off the remote because a segment has their runs. `numbers`
+    says which numbers of model versions the remote has decided on, a line each, and which stay open.
     """
 
     remote: str
@@ -85,6 +86,7 @@ class PushReport:
     refused: dict[str, str] = field(default_factory=dict)
     rejections: int = 0
     left: int = 0
+    numbers: tuple[str, ...] = ()
     fetched: FetchReport | None = None
 
     @property

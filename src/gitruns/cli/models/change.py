@@ -82,7 +82,7 @@ def _say_what_it_is(app: App, found: RegisteredVersion) -> None:
     version = found.version
     if not version.confirmed:
         decider = app.open_repo().models.decider()
-        where = f"'{decider}' decides: git runs model confirm" if decider else "no remote is chosen to decide"
+        where = f"'{decider}' decides at the next git runs push" if decider else "no remote is chosen to decide"
         app.out.talk(f"{found.model.name} {version.label}: the number is claimed; {where}")
     elif version.git_tag is None:
         app.out.talk(f"{found.model.name} {version.label}: its git tag is made when the run ends")
