@@ -105,6 +105,18 @@ def test_what_only_the_run_itself_holds_is_read_when_asked_for(cli: Cli, shared_
     assert cli("list", "--columns", "nothing").code == 2
 
 
+@pytest.mark.parametrize("limit", ["0", "2"])
+def test_fields_from_columns_are_those_of_the_records(limit: str, cli: Cli, shared_runs: Path) -> None:
+    fields = """id short name status live experiment_id experiment start_time_ms started end_time_ms ended duration_ms
+    user host entry_point exit_code error parent_run_id metrics.loss metrics.loss.min metrics.loss.count params.lr
+    params.seed tags.baseline metrics.acc""".split()
+    arguments = ["list", "--all", "--sort", "-loss", "-n", limit]
+    quick = cli(*arguments, "--columns", ",".join(fields)).out
+    slow = cli(*arguments, "--columns", ",".join([*fields, "writer"])).out  # which no column has
+    assert quick == "".join(line.rpartition("\t")[0] + "\n" for line in slow.splitlines())
+    assert quick.count("\n") == (5 if limit == "0" else 2)
+
+
 def test_a_run_that_cannot_be_read_is_said_at_the_end(cli: Cli, runs_repo: Path) -> None:
     from cli.test_failures import _commit_tree
 

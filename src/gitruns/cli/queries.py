@@ -37,7 +37,6 @@ else:
 _PIECE = 1000
 """So many runs are read at once where all are wanted: what is printed need not be held."""
 
-_LARGEST_PAGE = 50_000
 _RANGE = re.compile(r"(?=[^.]|\.{2,3}[^.])[^\s=<>!()'\"`,*]*?\.{2,3}[^\s=<>!()'\"`,*]*\Z")
 
 
@@ -167,6 +166,8 @@ def search_options(function: F) -> F:
 class Query:
     """A search as a command makes it: the same for the page that is shown, the count, and all that is printed."""
 
+    LARGEST_PAGE = 50_000
+
     def __init__(self, app: App, asked: Asked, order_by: Sequence[str] = ()) -> None:
         """Reads the words; raises `InvalidInputError` (kind `bad-query`) for what is no query."""
         self._app = app
@@ -189,7 +190,7 @@ class Query:
 
     def ids(self, limit: int | None = None) -> tuple[list[RunId], int]:
         """Returns the ids of the runs, in order, `limit` at most, and how many more there are."""
-        if limit is not None and limit <= _LARGEST_PAGE:
+        if limit is not None and limit <= self.LARGEST_PAGE:
             found, token = self._repo.search_run_ids(self.text, order_by=self.order_by, max_results=limit, **self.how)
             return found, self._repo.count_runs(self.text, **self.how) - len(found) if token else 0
         found, _ = self._repo.search_run_ids(self.text, order_by=self.order_by, **self.how)

@@ -25,6 +25,9 @@ COLUMN_ATTRIBUTES: Mapping[str, Column] = {**RUN_LAYOUT.attributes, "commit": Co
 _FEW = 10
 """A key is read from end to end when more than one in so many of its runs is wanted."""
 
+_SOME = 2000
+"""So many runs are looked up for an attribute; for more it is read from end to end."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
@@ -113,7 +116,7 @@ class Columns:
         elif column.needs == EXPERIMENT:
             tables += " CROSS JOIN experiments e ON e.number = r.experiment"
         text = f"SELECT r.run, {column.sql} FROM {tables}"  # noqa: S608  our own names
-        if len(self._wanted) * _FEW < len(self.numbers):
+        if len(self._wanted) <= _SOME:
             text += " WHERE r.run IN (SELECT value FROM json_each(?))"
             return dict(self._connection.execute(text, (json.dumps(self._wanted),)))
         return dict(self._connection.execute(text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -146,10 +147,12 @@ class _Listing:
 
     def print_lines(self, fields: Sequence[str], limit: int | None) -> None:
         """Prints fields with tabs between them."""
-        ids = self._found(limit)
+        from gitruns.cli.cells import printable
+
+        rows = self._rows(fields, limit)
         with self._app.out.paging():
-            for record in self._records(ids, _needs_whole(fields)):
-                self._app.out.line("\t".join(_cell(record, field) for field in fields))
+            for row in rows:
+                self._app.out.line("\t".join(printable(text_of(value)) for value in row))
 
     def print_csv(self, fields: Sequence[str], limit: int | None) -> None:
         """Prints CSV: the fields, or the table that `git runs export` writes."""
@@ -161,12 +164,27 @@ class _Listing:
             found = read_columns(
                 self._app.open_repo(), query.text, order_by=query.order_by, max_results=limit, **query.how
             )
-            for row in csv_rows(found.columns):
-                write(row)
+            for line in csv_rows(found.columns):
+                write(line)
             return
+        rows = self._rows(fields, limit)
         write(csv_row(fields))
-        for record in self._records(self._found(limit), _needs_whole(fields)):
-            write(csv_row([text_of(lookup(record, field)) for field in fields]))
+        for row in rows:
+            write(csv_row(list(map(text_of, row))))
+
+    def _rows(self, fields: Sequence[str], limit: int | None) -> Iterator[list[Any]]:
+        """Yields the values of fields, run by run; says so when there are no runs."""
+        from gitruns.cli.quick_rows import quick_rows
+
+        rows = quick_rows(self._app.open_repo(), self._query, fields, limit, self._app.now_ms)
+        if rows is None:
+            records = self._records(self._found(limit), _needs_whole(fields))
+            return ([lookup(record, field) for field in fields] for record in records)
+        first = next(rows, None)
+        if first is None:
+            self._say_none()
+            return iter(())
+        return chain([first], rows)
 
     def _found(self, limit: int | None) -> list[RunId]:
         ids, _ = self._query.ids(limit)
