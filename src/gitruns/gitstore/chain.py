@@ -15,6 +15,8 @@ from gitruns.gitstore.objects import Commit
 from gitruns.gitstore.tree_reader import TreeReader
 from gitruns.gitstore.trees import read_entries
 
+_MAX_OWNERS = 100_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainEntry:
@@ -77,8 +79,17 @@ def own_lineage(reader: TreeReader, tip: ObjectId) -> Lineage:
 def _owner(reader: TreeReader, commit: ObjectId) -> tuple[str, str] | None:
     """Returns which run or experiment a commit belongs to, None for a commit of source code.
 
-    The source of a run can itself have files of these names, even be another run's commit: the id decides.
+    The source of a run can itself have files of these names, even be another run's commit: the id decides. That never
+    changes, and a long chain is walked often, so it is found once.
     """
+    if commit not in reader.owners:
+        if len(reader.owners) >= _MAX_OWNERS:
+            reader.owners.clear()
+        reader.owners[commit] = _find_owner(reader, commit)
+    return reader.owners[commit]
+
+
+def _find_owner(reader: TreeReader, commit: ObjectId) -> tuple[str, str] | None:
     try:
         with reader.at(commit) as tree:
             if tree.file("format") is None:

@@ -19,11 +19,15 @@ _SHARED_COUNT = 256
 
 
 class TreeReader:
-    """Opens the trees of commits. `read_commit` gives a commit's bytes."""
+    """Opens the trees of commits. `read_commit` gives a commit's bytes.
+
+    `owners` is where `chain` keeps which run, experiment or model a commit belongs to.
+    """
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._shared: dict[ObjectId, bytes] = {}
+        self.owners: dict[ObjectId, tuple[str, str] | None] = {}
 
     @contextmanager
     def at(self, commit: ObjectId) -> Iterator[TreeView]:

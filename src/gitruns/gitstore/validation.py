@@ -8,7 +8,7 @@ good once is not looked at again: environments and sources are shared by many ru
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ from gitruns.gitstore.codec.parts import (
 )
 from gitruns.gitstore.codec.tombstone import PURGED_FILE, decode_tombstone, is_purged
 from gitruns.gitstore.codec.version import FORMAT_BYTES, FORMAT_FILE, FORMAT_VERSION, decode_version
-from gitruns.gitstore.objects import decode_commit, decode_tag, decode_tree
+from gitruns.gitstore.objects import decode_commit, decode_tree
 from gitruns.gitstore.tree_reader import MAX_COMMIT_BYTES, MAX_METADATA_FILES, check_blob
 from gitruns.gitstore.trees import MAX_TREE_BYTES, bad_tree, read_as, walk_tree
 from gitruns.gitstore.yaml_text import MAX_FILE_BYTES
@@ -66,15 +66,21 @@ class Seen:
 class Validator:
     """Validates commits of one repository; raises `CorruptDataError` that names what is wrong where.
 
-    In a shallow clone histories are cut, so a commit that is not here is no fault there.
+    In a shallow clone histories are cut, so a commit that is not here is no fault there. `trusted` are commits of runs
+    that were looked at before, or made here: what comes before them needs no second look.
     """
 
-    def __init__(self, backend: Backend, *, shallow: bool) -> None:
+    def __init__(self, backend: Backend, *, shallow: bool, trusted: Collection[ObjectId] = ()) -> None:
         self._backend = backend
         self._shallow = shallow
+        self._trusted = set(trusted)
         self._good: set[tuple[str, ObjectId]] = set()
         self._sources: set[ObjectId] = set()
         self._runs: dict[ObjectId, tuple[RunId, Seen]] = {}
+
+    def trust(self, commits: Collection[ObjectId]) -> None:
+        """Takes note of more commits that need no look."""
+        self._trusted.update(commits)
 
     def run(self, run_id: RunId, tip: ObjectId) -> Seen:
         """Returns what the tip of a run says, all of its chain looked at."""
@@ -121,7 +127,7 @@ class Validator:
         seen = set(waiting)
         while waiting:
             commit = waiting.pop()
-            if commit == source or commit in self._sources:
+            if commit == source or commit in self._sources or commit in self._trusted:
                 continue
             try:
                 older = self._commit(commit)
@@ -179,17 +185,6 @@ class Validator:
         if str(segment_id) != str(tip):
             raise _not_what_the_ref_says(tip, "segment", tip, segment_id)
         self._files(_tree_of(self._commit(tip), tip))
-
-    def tag(self, oid: ObjectId, name: str) -> None:
-        """Checks that an object is an annotated git tag of that name, on a commit."""
-        tag = decode_tag(read_as(self._backend, "tag", oid, name, MAX_COMMIT_BYTES), oid)
-        if tag.name != name or tag.target_kind != "commit":
-            raise CorruptDataError(
-                f"git tag '{oid[:12]}' is '{tag.name[:80]}' on a {tag.target_kind}, not '{name}' on a commit",
-                kind="bad-tag",
-                oid=oid,
-            )
-        self._commit(tag.target)
 
     # Objects
 

@@ -28,6 +28,7 @@ from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, Remo
 from gitruns.gitstore import GitStore, open_store, refs
 from gitruns.gitstore.program import GitProgram
 from gitruns.gitstore.transport import Moved, Transport
+from gitruns.journal import LiveRun
 from gitruns.repo import Repo
 from gitruns.sync.remotes import choose_remote
 
@@ -219,7 +220,7 @@ def follow(repo: Repo, run_id: RunId, every_s: float, environ: Mapping[str, str]
         if time.monotonic() >= due:
             try:
                 checkpointer = checkpointer or Checkpointer(repo, run_id, environ)
-                checkpointer.push(replace(live.run, live=False))
+                checkpointer.push(_as_it_stands(repo, live))
             except (GitRunsError, OSError) as error:
                 if not said:
                     say(f"cannot push a checkpoint of this run, it goes on without: {error}")
@@ -231,6 +232,12 @@ def follow(repo: Repo, run_id: RunId, every_s: float, environ: Mapping[str, str]
     if checkpointer is not None:
         with contextlib.suppress(GitRunsError, OSError):
             checkpointer.delete()
+
+
+def _as_it_stands(repo: Repo, live: LiveRun) -> Run:
+    """Returns the run with what it had before, where it is one that goes on; points and artifacts stay here."""
+    whole = repo.find_run(live.run.info.id) or live.run
+    return replace(live.run, live=False, info=whole.info, params=whole.params, tags=whole.tags, metrics=whole.metrics)
 
 
 def tidy(repo: Repo, environ: Mapping[str, str]) -> None:

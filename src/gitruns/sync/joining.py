@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
 from gitruns.errors import ConflictError, CorruptDataError, GitRunsError, InvalidInputError, NotFoundError
 from gitruns.gitstore import refs
+from gitruns.gitstore.objects import decode_commit
 from gitruns.gitstore.validation import Validator
 from gitruns.sync.mirror import Mirror, is_shallow
 from gitruns.sync.models import ModelRefs
@@ -27,6 +28,8 @@ CLOCK_SLACK_MS = 10 * 60 * 1000
 """A stamp that is further ahead of our clock than this waits: it would win every merge until then."""
 
 _ATTEMPTS = 20
+_NEAR = 32
+"""Of a run that is here so many of the latest commits are known as good, so a long history is not looked at again."""
 
 Tell = Callable[[str, int, "int | None"], None]
 
@@ -54,13 +57,14 @@ class Joiner:
         self._mirror = mirror
         self._now_ms = now_ms
         self._tell = tell
-        self._validator = Validator(repo.store.backend, shallow=is_shallow(repo.store))
-        self._here: dict[RunId, ObjectId] = {}
+        self._here = dict(repo.store.run_tips())
+        self._validator = Validator(
+            repo.store.backend, shallow=is_shallow(repo.store), trusted=set(self._here.values())
+        )
         self.joined = Joined()
 
     def join(self, mirrored: Mapping[str, ObjectId], selection: Selection | None = None) -> Joined:
         """Takes in refs of the mirror (by the names that the remote has for them), as far as they are good."""
-        self._here = dict(self._store.run_tips())
         if selection is None:
             self._segments(mirrored)
             self._experiments(mirrored)
@@ -80,6 +84,8 @@ class Joiner:
         for done, (run_id, tip) in enumerate(unknown.items()):
             if self._tell is not None and done % 64 == 0:
                 self._tell("checking runs", done, len(unknown))
+            if run_id in self._here:
+                self._validator.trust(self._latest(self._here[run_id]))
             if not self._is_good(run_id, tip, ref_of(run_id)):
                 continue
             if run_id not in self._here:
@@ -87,6 +93,17 @@ class Joiner:
             else:
                 self._try(ref_of(run_id), tip, partial(self._merge_run, run_id, tip))
         self._create(created)
+
+    def _latest(self, tip: ObjectId) -> set[ObjectId]:
+        """Returns a tip of ours and commits right before it."""
+        found, waiting = {tip}, [tip]
+        while waiting and len(found) < _NEAR:
+            oid = waiting.pop(0)
+            if self._store.backend.has_object(oid):
+                more = set(decode_commit(self._store.backend.read_object(oid)[1], oid).parents) - found
+                found |= more
+                waiting += sorted(more)
+        return found
 
     def _is_known(self, run_id: RunId, tip: ObjectId) -> bool:
         return self._here.get(run_id) == tip or (run_id in self._here and tip in self._store.tips_of(run_id))
@@ -130,7 +147,10 @@ class Joiner:
     def _merge_run(self, run_id: RunId, tip: ObjectId) -> None:
         for _ in range(_ATTEMPTS):
             tips = self._store.tips_of(run_id)
-            merged = self._mirror.deepened(partial(self._store.merge_run_tips, {*tips, tip}))
+            if len(tips) == 1 and not is_shallow(self._store) and self._mirror.follows(tips[0], tip):
+                merged = tip
+            else:
+                merged = self._mirror.deepened(partial(self._store.merge_run_tips, {*tips, tip}))
             if merged in tips and (len(tips) == 1 or merged != tip):
                 return
             try:

@@ -60,7 +60,9 @@ def bundle(app: App, out: Path, words: Sequence[str], with_source: bool, with_ar
     count = len(report.runs)
     app.out.talk(f"wrote {count} run{'' if count == 1 else 's'} to {printable(str(out))}, {size(report.size_bytes)}")
     if with_artifacts:
-        app.out.talk(f"with {report.artifacts} artifacts" + (f"; {report.missing} are not here" * bool(report.missing)))
+        noun = "artifact" if report.artifacts == 1 else "artifacts"
+        lacking = f"; {report.missing} more are not here" if report.missing else ""
+        app.out.talk(f"with {report.artifacts} {noun}{lacking}")
     if report.needs:
         app.out.talk(
             f"the other side needs {len(report.needs)} commit{'s'[: len(report.needs) != 1]} that a remote has"

@@ -61,7 +61,8 @@ def _lines(brought: PullReport, *, dry_run: bool) -> list[str]:
         verb = "would bring" if dry_run else "brought"
         lines.append(f"{verb} {brought.artifacts} {noun}, {size(brought.bytes)}")
     if brought.absent and not dry_run:
-        lines.append(f"missing: {len(brought.absent)} artifacts could not be had")
+        noun = "artifact" if len(brought.absent) == 1 else "artifacts"
+        lines.append(f"missing: {len(brought.absent)} {noun} could not be had")
         lines += [f"  {text}" for text in (brought.problem, brought.hint) if text]
     return lines
 

@@ -33,7 +33,8 @@ def unbundle(app: App, file: Path, as_json: bool) -> int:
         for line in fetch_lines(report.fetched, app.now_ms):
             app.out.talk(line)
         if report.artifacts:
-            app.out.talk(f"took {report.artifacts} artifacts into the cache")
+            noun = "artifact" if report.artifacts == 1 else "artifacts"
+            app.out.talk(f"took {report.artifacts} {noun} into the cache")
         if report.bad_artifacts:
             app.out.talk(f"warning: {report.bad_artifacts} artifacts are damaged and left out")
     return CORRUPT if report.bad_artifacts else DONE
