@@ -258,7 +258,9 @@ class Repo(LogPlace, Searchable):
         Sealed journals are removed once the objects are on disk. Every ordinary command begins with this. With
         `archive` finished runs are archived when they are very many.
         """
-        return upkeep.recover(self, archive=archive)
+        done = upkeep.recover(self, archive=archive)
+        self.models.settle()
+        return done
 
     def close(self) -> None:
         """Makes what this process sealed durable and removes its journals; the repository can still be used."""

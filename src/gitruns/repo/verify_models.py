@@ -81,8 +81,12 @@ def _tag_problems(
     except GitRunsError as error:
         yield _problem(model.name, place, str(error))
         return
-    facts = {"version id": (says.version_id, version.id), "run": (says.run_id, version.run_id)}
-    facts |= {"digest": (says.digest, version.digest), "artifact": (says.path, version.path)}
+    facts: dict[str, tuple[str | None, str | None]] = {
+        "version id": (says.version_id, version.id),
+        "run": (says.run_id, version.run_id),
+        "digest": (says.digest, version.digest),
+        "artifact": (says.path, version.path),
+    }
     for what, (told, known) in facts.items():
         if told != known:
             yield _problem(model.name, place, f"it names another {what} than the model's own record: '{told}'")
