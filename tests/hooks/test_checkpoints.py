@@ -250,6 +250,18 @@ def test_it_comes_with_the_run_and_goes_with_it(clone: Clone, way: str) -> None:
     assert (run.info.status, run.metrics["loss"].count) == (RunStatus.FINISHED, 30)
 
 
+def test_a_run_that_goes_on_is_seen_again(clone: Clone) -> None:
+    run = clone.run()
+    session = Session.open(clone.folder)
+    joined_by = session.resume(run, live=1)
+    try:
+        _until(lambda: _live_refs(clone.remote) == [f"refs/runs/live/{run}"])
+        assert '"loss"' in run_git(clone.remote, "show", f"refs/runs/live/{run}:metrics.yaml")  # logged before
+    finally:
+        joined_by.end(RunStatus.FINISHED)
+    _until(lambda: not _live_refs(clone.remote))
+
+
 def test_a_killed_run_is_taken_off_too(clone: Clone) -> None:
     with _train(clone, environ={"GITRUNS_LIVE": "1"}, steps=1000) as training:
         _until(lambda: _live_refs(clone.remote))

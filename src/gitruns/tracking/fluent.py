@@ -221,7 +221,7 @@ def _open(
         session = _session()
         run_id = run_id or (_run_id_of_environment(session) if parent is None else None)
         if run_id is not None:
-            log = session.resume(run_id)
+            log = session.resume(run_id, live=live)
             if tags:
                 log.set_tags(tags)
             return session, log

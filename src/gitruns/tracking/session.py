@@ -139,11 +139,18 @@ class Session:
             return
         start_checkpoints(repo, run_id, every_s, self._environ)
 
-    def resume(self, run_id: str, *, set_running: bool = True) -> RunLog:
-        """Opens a run again, live or ended; `set_running` says it is running again, as `start_run(run_id=…)` does."""
+    def resume(self, run_id: str, *, set_running: bool = True, live: float | bool | None = None) -> RunLog:
+        """Opens a run again, live or ended; `set_running` says it is running again, as `start_run(run_id=…)` does.
+
+        `live` is as for `start`; a process that only joins a run leaves its checkpoints to the one that it joins.
+        """
+        every_s = self._checkpoint_interval(live) if set_running else None
         if not is_run_id(run_id):
             run_id = self.repo.resolve_run(run_id)
-        return self.place.open_log(RunId(run_id), set_running=set_running, lenient=self.settings.lenient)
+        log = self.place.open_log(RunId(run_id), set_running=set_running, lenient=self.settings.lenient)
+        if every_s is not None and log.owned_here:
+            self._start_checkpoints(self.place if isinstance(self.place, Repo) else None, log.run_id, every_s)
+        return log
 
     def _source(self, repo: Repo | None) -> Source:
         named = self.settings.source
