@@ -9,7 +9,8 @@ from gitruns.entities.ids import RunId
 from gitruns.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
-    from gitruns.registry.registry import RegisteredVersion, Registry
+    from gitruns.registry.finding_part import FindingPart
+    from gitruns.registry.registered import RegisteredVersion
 
 RUNS_SCHEME = "runs:/"
 MODELS_SCHEME = "models:/"
@@ -29,7 +30,7 @@ def is_address(text: str) -> bool:
     return text.startswith((RUNS_SCHEME, MODELS_SCHEME))
 
 
-def find_place(registry: Registry, address: str) -> Place:
+def find_place(registry: FindingPart, address: str) -> Place:
     """Returns where the artifacts are that an address names; raises `NotFoundError` or `InvalidInputError`."""
     if address.startswith(RUNS_SCHEME):
         run, _, path = address.removeprefix(RUNS_SCHEME).lstrip("/").partition("/")

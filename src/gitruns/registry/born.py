@@ -12,7 +12,7 @@ from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.registry.addresses import find_place, is_address
 
 if TYPE_CHECKING:
-    from gitruns.registry.registry import Registry
+    from gitruns.registry.finding_part import FindingPart
     from gitruns.repo import Repo
 
 MAX_SOURCE_LENGTH = 5000
@@ -30,7 +30,7 @@ class Born:
     size_bytes: int | None = None
 
 
-def born_of(registry: Registry, source: str | None, run_id: str | None, path: str | None) -> Born:
+def born_of(registry: FindingPart, source: str | None, run_id: str | None, path: str | None) -> Born:
     """Returns what a new version is made of; raises `NotFoundError` for a run or artifacts that are not there.
 
     A source that is no address of ours is only kept as text: nothing is ever read from it.

@@ -13,7 +13,8 @@ from gitruns.entities.run import Run
 from gitruns.errors import GitRunsError, NotFoundError
 
 if TYPE_CHECKING:
-    from gitruns.registry.registry import RegisteredVersion, Registry
+    from gitruns.registry.registered import RegisteredVersion
+    from gitruns.registry.registry import Registry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

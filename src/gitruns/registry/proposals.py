@@ -18,7 +18,8 @@ from gitruns.gitstore.yaml_text import read_config
 from gitruns.registry import names
 
 if TYPE_CHECKING:
-    from gitruns.registry.registry import RegisteredVersion, Registry
+    from gitruns.registry.registered import RegisteredVersion
+    from gitruns.registry.registry import Registry
 
 FOLDER = "promotions"
 _KEYS = frozenset(("alias", "digest", "model", "reason", "version", "version_id", "was"))

@@ -15,7 +15,7 @@ from gitruns.entities.status import Lifecycle
 from gitruns.errors import InvalidInputError
 from gitruns.query import MODEL_VERSIONS, MODELS, Dialect, Subject, read_order, read_query
 from gitruns.query.evaluate import evaluate, in_order
-from gitruns.registry.registry import RegisteredVersion
+from gitruns.registry.registered import RegisteredVersion
 
 if TYPE_CHECKING:
     from gitruns.registry.registry import Registry

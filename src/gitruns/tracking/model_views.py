@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitruns.entities.model import RegisteredModel as StoredModel
-    from gitruns.registry.registry import RegisteredVersion
+    from gitruns.registry.registered import RegisteredVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

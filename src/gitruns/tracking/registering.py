@@ -233,7 +233,7 @@ class RegistryCalls:
         return version_view(made)
 
     def _model(self, model: StoredModel) -> RegisteredModel:
-        from gitruns.registry.registry import RegisteredVersion
+        from gitruns.registry.registered import RegisteredVersion
 
         newest = {one.stage: one for one in model.active_versions()}
         return model_view(model, [RegisteredVersion(model=model, version=one) for one in newest.values()])

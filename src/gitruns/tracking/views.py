@@ -109,7 +109,7 @@ def run_view(run: StoredRun) -> Run:
         data=RunData(
             params=run.params,
             metrics=MappingProxyType({key: summary.last for key, summary in run.metrics.items()}),
-            tags=run.tags,
+            tags=run.shown_tags,
         ),
         inputs=RunInputs(dataset_inputs=run.inputs),
         metrics=run.metrics,

@@ -16,7 +16,7 @@ from gitruns.cli.porcelain.tag import print_pairs
 from gitruns.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from gitruns.registry.registry import RegisteredVersion
+    from gitruns.registry.registered import RegisteredVersion
 
 
 @command(

@@ -9,7 +9,7 @@ from gitruns.cli.times import iso
 if TYPE_CHECKING:
     from gitruns.entities.model import RegisteredModel
     from gitruns.registry import Lineage
-    from gitruns.registry.registry import RegisteredVersion
+    from gitruns.registry.registered import RegisteredVersion
 
 MODEL_KEYS = frozenset(
     """
