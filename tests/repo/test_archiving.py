@@ -16,6 +16,7 @@ from gitruns.errors import LockedError, NotFoundError
 from gitruns.repo import Repo, archiving
 from gitruns.repo.archiving import archive_before_push, archive_if_many, archive_runs, covered_by, group_runs
 from gitruns.repo.private_lock import only_one
+from gitruns.repo.purging import purge_runs
 from gitruns.tracking.client import Client
 
 Log = Callable[..., RunId]
@@ -182,6 +183,23 @@ def test_many_runs_are_archived_by_themselves(
     assert len(run_refs(git, git_repo)) == 1
     git(git_repo, "pack-refs", "--all")
     assert len(Repo.open(git_repo).list_runs()) == 6
+
+
+def test_what_cannot_be_archived_is_not_tried_each_time(repo: Repo, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archiving, "AUTO_ABOVE", 2)
+    gone = [log(f"run-{number}") for number in range(2)]
+    purge_runs(repo, gone)
+    log("one")
+    report = archive_if_many(repo)
+    assert report is not None
+    assert (len(report.folded), set(report.skipped)) == (1, set(gone))
+    log("two")
+    log("three")
+    assert archive_if_many(repo) is None  # two tombstones, and two that are not yet many
+    log("four")
+    report = archive_if_many(repo)
+    assert report is not None
+    assert len(report.folded) == 3
 
 
 def test_a_push_of_many_archives_first(repo: Repo, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

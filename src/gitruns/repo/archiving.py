@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitruns.entities.ids import ObjectId, RunId, SegmentId
@@ -29,6 +30,7 @@ AUTO_AT_MOST = 3000
 """So many runs at most are archived when nobody asked: it is done between other things."""
 
 _BYTES_PER_PACKED_REF = 60  # at least
+_LEFT_FILE = "left-unarchived"
 Progress = Callable[[int, int], None]
 
 
@@ -87,12 +89,23 @@ def archive_if_many(repo: Repo) -> ArchiveReport | None:
     """
     if not may_be_many(repo.store) or repo.config.archive == "off":
         return None
-    if len(repo.store.loose_run_tips()) <= AUTO_ABOVE:
+    # Those that could not be archived the last time are not looked at for it each time again.
+    note = repo.folder / _LEFT_FILE
+    if len(repo.store.loose_run_tips()) - _number_in(note) <= AUTO_ABOVE:
         return None
     try:
-        return archive_runs(repo, at_most=AUTO_AT_MOST)
+        report = archive_runs(repo, at_most=AUTO_AT_MOST)
     except LockedError:
         return None
+    note.write_text(f"{len(report.skipped)}\n")
+    return report
+
+
+def _number_in(note: Path) -> int:
+    try:
+        return int(note.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def may_be_many(store: GitStore) -> bool:
