@@ -65,6 +65,11 @@ def test_errors_point_at_the_place_and_exit_with_2(cli: Cli, example_repo: Path)
     assert (fact["kind"], fact["column"], fact["exit_code"]) == ("bad-query", 6, 2)
 
 
+def test_a_query_without_its_command_is_known_as_one(cli: Cli) -> None:
+    assert cli("acc > 0.9").err.endswith("hint: did you mean git runs list 'acc > 0.9'?\n")
+    assert cli("@good").err.endswith("hint: did you mean git runs list @good?\n")
+
+
 def test_patterns_need_their_engine(cli: Cli, example_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

@@ -9,6 +9,7 @@ import contextlib
 import difflib
 import importlib
 import os
+import shlex
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -148,6 +149,8 @@ def _unknown_command(name: str, ctx: click.Context) -> click.UsageError:
     names = [known for commands in SECTIONS.values() for known in commands if known not in HIDDEN]
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
     means = " or ".join(f"'{PROGRAM} {word}'" for word in near)
+    if any(character in "=<>() " for character in name) or name.startswith("@"):
+        means, near = f"{PROGRAM} list {shlex.quote(name)}", [name]
     error.hint = f"did you mean {means}?" if near else f"see {PROGRAM} -h"  # type: ignore[attr-defined]  # read by failures
     return error
 
