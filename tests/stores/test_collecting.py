@@ -80,7 +80,11 @@ def test_what_a_purged_run_had_goes_after_its_time(address: str, source: Artifac
     fresh = open_store(address)
     assert set(fresh.iter_digests()) == kept
     assert fresh.download(kept, ArtifactCache(source.root.parent / "t")).fetched == kept
-    assert {entry.key.split("/")[0] for prefix in ("gc/", "r/") for entry in fresh.bucket.entries(prefix)} == {"r"}
+    assert {entry.key.split("/")[0] for prefix in ("gc/", "r/") for entry in fresh.bucket.entries(prefix)} == {
+        "r",
+        "gc",
+    }
+    assert [entry.key.split("/")[1] for entry in fresh.bucket.entries("gc/")] == ["swept"]
 
 
 def test_an_object_of_two_runs_stays_while_one_is_there(address: str, source: ArtifactCache) -> None:
@@ -285,8 +289,8 @@ def test_a_sweep_of_a_killed_collector_does_not_hold_pushes_for_ever(
     store = open_store(tmp_path / "store")
     (digest,) = push(store, source, [200_000])
     store.bucket.write("gc/sweeps/0-a", remote_gc._encode([object_key(digest)]))
-    assert remote_gc.outwait_sweeps(store.bucket, [object_key(digest)], wait_s=0.3) == {object_key(digest)}
-    assert remote_gc.outwait_sweeps(store.bucket, ["o/other"], wait_s=60) == frozenset()
+    assert remote_gc.outwait_sweeps(store.bucket, [object_key(digest)], [], wait_s=0.3) == {object_key(digest)}
+    assert remote_gc.outwait_sweeps(store.bucket, ["o/other"], [], wait_s=60) == frozenset()
 
 
 @pytest.fixture(autouse=True)

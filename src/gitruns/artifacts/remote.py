@@ -26,7 +26,7 @@ from gitruns.artifacts.download import Downloaded, Downloader
 from gitruns.artifacts.open_bucket import open_bucket
 from gitruns.artifacts.pack_catalog import PackCatalog
 from gitruns.artifacts.packs import pack_key
-from gitruns.artifacts.remote_gc import Collector, marked_keys, outwait_sweeps
+from gitruns.artifacts.remote_gc import Collector, marked_keys, outwait_sweeps, swept_lists
 from gitruns.artifacts.roots import Named, rooted_already, write_root
 from gitruns.artifacts.store_url import StoreUrl
 from gitruns.artifacts.transfer import Meter, OnProgress
@@ -91,8 +91,10 @@ class RemoteStore:
         failed = Uploaded(pending=set(objects))
         if not objects:
             return Uploaded(), 0
+        before: frozenset[str] = frozenset()
         try:
             if rooted is not None:
+                before = swept_lists(self.bucket)
                 self._root(rooted)
             marked = marked_keys(self.bucket)
         except GitRunsError as error:
@@ -100,7 +102,7 @@ class RemoteStore:
             return failed, 0
         result = self._upload(objects, source, meter, jobs, marked)
         if rooted is not None:
-            self._mend_after_sweeps(result, objects, source, meter, jobs)
+            self._mend_after_sweeps(result, objects, source, meter, jobs, before)
         return result, meter.bytes_moved
 
     def download(
@@ -313,15 +315,16 @@ class RemoteStore:
         source: ArtifactCache,
         meter: Meter,
         jobs: int | None,
+        before: frozenset[str],
     ) -> None:
         """Waits for sweeps that name what we rely on, and puts again what they took."""
         try:
-            swept = outwait_sweeps(self.bucket, set(result.keys.values()))
-            if not swept:
+            swept = outwait_sweeps(self.bucket, set(result.keys.values()), before)
+            gone = frozenset(key for key in swept if self.bucket.stat(key) is None)
+            if not gone:
                 return
-            self.catalog.refresh()
-            doubtful = {digest for digest, key in result.keys.items() if key in swept}
-            again = self._upload({digest: objects[digest] for digest in doubtful}, source, meter, jobs, frozenset())
+            doubtful = {digest for digest, key in result.keys.items() if key in gone}
+            again = self._upload({digest: objects[digest] for digest in doubtful}, source, meter, jobs, gone)
         except GitRunsError as error:
             doubtful = set(result.keys)
             again = Uploaded(pending=set(doubtful), problems=[error])

@@ -3,11 +3,12 @@
 Two phases. First a **mark** (`gc/marks/…`) names what no root names; whoever uploads something that is marked uploads
 it again. After 14 days all roots are read again, and what is still dead, and was not written since, is deleted.
 
-The deleting itself announces what it is about to do: a **sweep** (`gc/sweeps/…`) names the keys, is written before the
-roots are read for the last time, and removed after the last of them is deleted. An upload looks for sweeps when it is
-done and its root was there from the beginning. So either the sweep was there before the root, then the upload sees it,
-waits for its end and looks whether all is still there; or the root was there first, then the sweep spares what it
-names. No lock, and no clock but the store's own. Source: docs/design/007-stores.md.
+The deleting itself announces what it is about to do: a **sweep** (`gc/sweeps/…`) names the keys, is written before
+the roots and indexes are read for the last time, and becomes a **swept** list (`gc/swept/…`) after the last of them
+is deleted. An upload looks for both when it is done, and its root was there from the beginning. So either the root
+was there before the roots were read, then the sweep spares what it names; or it was not, then the upload finds the
+sweep and waits for its end, or finds what it has become, and looks whether all is still there. No lock, and no clock
+but the store's own. Source: docs/design/007-stores.md.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ SWEEP_S = 600.0
 _SWEEP_KEYS = 1000
 _MAX_LIST_BYTES = 256 << 20
 _MANY_ROOTS = 64
-_MARKS, _SWEEPS = "gc/marks/", "gc/sweeps/"
+_SWEPT_S = 7 * 24 * 3600
+"""How long swept lists stay: no upload takes longer."""
+
+_MARKS, _SWEEPS, _SWEPT = "gc/marks/", "gc/sweeps/", "gc/swept/"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,6 +80,8 @@ class Collector:
         """Collects. `is_purged` knows which runs of this repository are gone for good: its roots cease to name them."""
         report = StoreGarbage(dry_run=dry_run)
         roots = self._without_purged(read_roots(self._bucket), is_purged, report)
+        if not dry_run:
+            self._end_old_sweeps()
         self._catalog.refresh()
         entries = self._entries()
         dead = self._dead(entries, roots)
@@ -114,7 +120,7 @@ class Collector:
         self, dead: Mapping[str, Entry], marks: list[tuple[Entry, frozenset[str]]], wait_s: float
     ) -> dict[str, Entry]:
         """Returns what was marked long enough ago and not written since."""
-        now = self._now(marks)
+        now = self._now() if marks else 0.0
         return {
             key: entry
             for key, entry in dead.items()
@@ -124,10 +130,8 @@ class Collector:
             )
         }
 
-    def _now(self, marks: list[tuple[Entry, frozenset[str]]]) -> float:
+    def _now(self) -> float:
         """Returns the time on the store's own clock."""
-        if not marks:
-            return 0.0
         key = f"gc/clock/{secrets.token_hex(8)}"
         self._bucket.write(key, b"")
         found = self._bucket.stat(key)
@@ -183,7 +187,9 @@ class Collector:
         deadline = time.monotonic() + SWEEP_S / 2
         try:
             before()
-            still = self._dead(chosen, read_roots(self._bucket))
+            roots = read_roots(self._bucket)
+            self._catalog.refresh()  # a pack whose index came since is not dead, if its objects are named
+            still = self._dead(chosen, roots)
             for key in still:
                 found = self._bucket.stat(key)
                 if found is None or found.modified_s != chosen[key].modified_s:
@@ -195,7 +201,23 @@ class Collector:
                 report.deleted_bytes += found.size_bytes
                 report.keys.append(key)
         finally:
-            self._bucket.remove([sweep])
+            self._end_sweep(sweep, chosen)
+
+    def _end_sweep(self, sweep: str, keys: Collection[str]) -> None:
+        self._bucket.write(sweep.replace(_SWEEPS, _SWEPT), _encode(keys))
+        self._bucket.remove([sweep])
+
+    def _end_old_sweeps(self) -> None:
+        """Ends sweeps whose collector was killed, and drops swept lists that nobody can need any more."""
+        sweeps = read_lists(self._bucket, _SWEEPS)
+        swept = list(self._bucket.entries(_SWEPT))
+        if not sweeps and not swept:
+            return
+        now = self._now()
+        for entry, keys in sweeps:
+            if entry.modified_s + SWEEP_S < now:
+                self._end_sweep(entry.key, keys)
+        self._bucket.remove([entry.key for entry in swept if entry.modified_s + _SWEPT_S < now])
 
     def _delete(self, key: str) -> None:
         """An index goes before its pack, so that whoever finds an index finds the pack, but for this moment."""
@@ -236,8 +258,18 @@ def marked_keys(bucket: Bucket) -> frozenset[str]:
     return frozenset(key for _, keys in read_lists(bucket, _MARKS) for key in keys)
 
 
-def outwait_sweeps(bucket: Bucket, keys: Collection[str], *, wait_s: float = SWEEP_S) -> frozenset[str]:
-    """Waits for the end of every sweep that names one of the keys; returns those that may be gone since."""
+def swept_lists(bucket: Bucket) -> frozenset[str]:
+    """Returns the names of the swept lists that are there: what an upload asks before it writes its root."""
+    return frozenset(entry.key for entry in bucket.entries(_SWEPT))
+
+
+def outwait_sweeps(
+    bucket: Bucket, keys: Collection[str], before: Collection[str], *, wait_s: float = SWEEP_S
+) -> frozenset[str]:
+    """Waits for the end of every sweep that names one of the keys; returns those that may be gone since.
+
+    `before` are the swept lists that were there before the root was written.
+    """
     wanted = frozenset(keys)
     deadline = time.monotonic() + wait_s
     touched: set[str] = set()
@@ -246,15 +278,20 @@ def outwait_sweeps(bucket: Bucket, keys: Collection[str], *, wait_s: float = SWE
         named = {key for _, listed in read_lists(bucket, _SWEEPS) for key in listed if key in wanted}
         touched |= named
         if not named or time.monotonic() > deadline:
-            return frozenset(touched)
+            break
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, 5.0)
+    for _, listed in read_lists(bucket, _SWEPT, known=before):
+        touched |= wanted & listed
+    return frozenset(touched)
 
 
-def read_lists(bucket: Bucket, prefix: str) -> list[tuple[Entry, frozenset[str]]]:
-    """Returns the lists of keys below a prefix; those that go while they are read are left out."""
+def read_lists(bucket: Bucket, prefix: str, *, known: Collection[str] = ()) -> list[tuple[Entry, frozenset[str]]]:
+    """Returns the lists of keys below a prefix, but the known ones; those that go while they are read are left out."""
     found = []
     for entry in bucket.entries(prefix):
+        if entry.key in known:
+            continue
         try:
             data = read_text(bucket, entry, HEADER, _MAX_LIST_BYTES)
         except FileNotFoundError:
