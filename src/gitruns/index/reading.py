@@ -38,17 +38,20 @@ class ListedRun:
     state: str
 
 
-def read_runs(connection: sqlite3.Connection, run_ids: Iterable[RunId]) -> Iterator[ListedRun]:
-    """Yields runs in the order asked for; those that the index does not have are left out."""
+def read_runs(connection: sqlite3.Connection, run_ids: Iterable[RunId], *, values: bool = True) -> Iterator[ListedRun]:
+    """Yields runs in the order asked for; those that the index does not have are left out.
+
+    Without `values` their params, tags and metrics are not read, which is most of the work.
+    """
     names: dict[int, tuple[int, str]] = {}
     remaining = iter(run_ids)
     while piece := list(islice(remaining, _PIECE)):
-        found = {listed.run.info.id: listed for listed in _read_piece(connection, piece, names)}
+        found = {listed.run.info.id: listed for listed in _read_piece(connection, piece, names if values else None)}
         yield from (found[run_id] for run_id in piece if run_id in found)
 
 
 def _read_piece(
-    connection: sqlite3.Connection, run_ids: Sequence[RunId], names: dict[int, tuple[int, str]]
+    connection: sqlite3.Connection, run_ids: Sequence[RunId], names: dict[int, tuple[int, str]] | None
 ) -> Iterator[ListedRun]:
     columns = ", ".join(
         [
@@ -61,11 +64,12 @@ def _read_piece(
         " CROSS JOIN details d ON d.run = r.run CROSS JOIN experiments e ON e.number = r.experiment",
         (json.dumps(run_ids),),
     ).fetchall()
-    values = _Values(connection, names)
-    values.read((row[0], row[-1]) for row in rows)
+    values = None if names is None else _Values(connection, names)
+    if values is not None:
+        values.read((row[0], row[-1]) for row in rows)
     width = len(RUN_COLUMNS.split(", "))
     for row in rows:
-        params, tags, metrics = values.of(row[0], row[-1])
+        params, tags, metrics = ({}, {}, {}) if values is None else values.of(row[0], row[-1])
         run_row, details = row[2 : 2 + width], row[2 + width :]
         run = listed_run(run_row, details, row[1], params, tags, metrics)
         yield ListedRun(run, details[_INPUTS], details[_STATE])
