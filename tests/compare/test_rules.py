@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gitruns.compare.review.groups import is_seed
 from gitruns.compare.review.rules import Demand, parse_review, parse_rule
+from gitruns.compare.seeds import is_seed
 from gitruns.errors import InvalidInputError
 
 

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from gitruns.compare.baseline import Baseline, find_baseline
-from gitruns.compare.blame import Cause, Record
 from gitruns.compare.calling import compare
 from gitruns.compare.directions import Direction, Directions
 from gitruns.compare.run_diff import RunDiff, diff_of, diff_runs
@@ -20,11 +19,9 @@ from gitruns.compare.table import Comparison, compare_runs, comparison_of
 
 __all__ = [
     "Baseline",
-    "Cause",
     "Comparison",
     "Direction",
     "Directions",
-    "Record",
     "RunDiff",
     "compare",
     "compare_runs",

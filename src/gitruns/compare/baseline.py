@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitruns.compare.ancestry import Step, commit_here, nearest, walk
-from gitruns.compare.runs_by_code import RunsByCode, newest_first, preferred
+from gitruns.compare.runs_by_code import RunsByCode, preferred
 from gitruns.entities.run import Run
 
 if TYPE_CHECKING:
@@ -31,17 +31,22 @@ def find_baseline(repo: Repo, run: Run) -> Baseline | None:
     Where no ancestor's exact code was run: the last run before it that was started on the nearest such commit, then
     the run before it in the experiment; None when it is the first.
     """
-    others = repo.search_runs("", experiment_ids=[run.info.experiment_id]).runs
-    earlier = [one for one in others if one.info.id != run.info.id]
-    return _by_ancestor(repo, run, earlier) or _before(run, earlier)
+    return _by_ancestor(repo, run) or _before(repo, run)
 
 
-def _by_ancestor(repo: Repo, run: Run, others: list[Run]) -> Baseline | None:
+def _others(repo: Repo, run: Run, *, earlier: bool) -> RunsByCode:
+    def keep(one: Run) -> bool:
+        return one.info.id != run.info.id and not (earlier and one.info.start_time_ms > run.info.start_time_ms)
+
+    return RunsByCode(repo, experiments=[run.info.experiment_id], keep=keep)
+
+
+def _by_ancestor(repo: Repo, run: Run) -> Baseline | None:
     source = run.info.source
     start = source.commit if commit_here(repo, source.commit) else source.base
     if start is None or not commit_here(repo, start):
         return None
-    ran = RunsByCode(others)
+    ran = _others(repo, run, earlier=False)
 
     def exact(step: Step) -> Run | None:
         own = step.distance == 0 and start == source.commit
@@ -56,7 +61,7 @@ def _by_ancestor(repo: Repo, run: Run, others: list[Run]) -> Baseline | None:
             commit=step.commit,
             distance=step.distance,
         )
-    before = RunsByCode(one for one in others if one.info.start_time_ms <= run.info.start_time_ms)
+    before = _others(repo, run, earlier=True)
     near = nearest(walk(repo, start), lambda step: preferred(before.on_commit(step.commit)))
     if near is None:
         return None
@@ -72,9 +77,8 @@ def _generations(count: int) -> str:
     return f"{count} commit{'' if count == 1 else 's'}" if count else "the same code"
 
 
-def _before(run: Run, others: list[Run]) -> Baseline | None:
-    earlier = [one for one in others if one.info.start_time_ms <= run.info.start_time_ms]
-    found = preferred(newest_first(earlier))
+def _before(repo: Repo, run: Run) -> Baseline | None:
+    found = preferred(_others(repo, run, earlier=True).all())
     if found is None:
         return None
     return Baseline(run=found, why="no run of an ancestor is here; this is the run before in the same experiment")

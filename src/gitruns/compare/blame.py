@@ -20,8 +20,8 @@ from gitruns.compare.directions import Direction
 from gitruns.compare.evidence import Effect, Factor, Observation, effect_of
 from gitruns.compare.hunks import Hunk, file_weight, parse_hunks
 from gitruns.compare.metrics import best_of
-from gitruns.compare.review.groups import is_seed
 from gitruns.compare.run_diff import RunDiff, diff_of
+from gitruns.compare.seeds import is_seed
 from gitruns.entities.ids import ObjectId
 from gitruns.entities.run import Run, RunStatus
 from gitruns.entities.values import param_text

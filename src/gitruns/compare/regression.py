@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from gitruns.compare.bisect import MAX_COMMITS, Answer, Graph
 from gitruns.compare.directions import Direction
-from gitruns.compare.runs_by_code import RunsByCode
+from gitruns.compare.runs_by_code import RunsByCode, finished
 from gitruns.entities.ids import ObjectId
-from gitruns.entities.run import Run, RunStatus
+from gitruns.entities.run import Run
 from gitruns.errors import GitRunsError, InvalidInputError
 from gitruns.gitstore.program import GitProgram
 
@@ -61,21 +61,22 @@ class Measurements:
         named = self._question.experiment
         experiment = None if named is None else self._repo.find_experiment(named)
         ids = None if experiment is None else [experiment.id]
-        runs = self._repo.search_runs(self._question.query, experiment_ids=ids).runs
-        having = [run for run in runs if self._question.metric in run.metrics and _finished(run)]
-        self._by_code = RunsByCode(having)
+        query = self._question.query
+        wanted = frozenset(self._repo.search_run_ids(query)[0]) if query else None
+        self._by_code = RunsByCode(
+            self._repo,
+            experiments=ids,
+            keep=lambda run: finished(run) and (wanted is None or run.info.id in wanted),
+        )
 
     def of(self, commit: ObjectId, tree: ObjectId) -> Recorded | None:
         """Returns what is known of a commit, None when no run of its code has the metric."""
-        runs = self._by_code.of_tree(tree)
+        of_tree = [self._repo.get_run(run.info.id) for run in self._by_code.of_tree(tree)]
+        runs = [run for run in of_tree if self._question.metric in run.metrics]
         if not runs:
             return None
         values = [run.metrics[self._question.metric].last for run in runs]
         return Recorded(commit=commit, value=math.fsum(values) / len(values), runs=tuple(runs))
-
-
-def _finished(run: Run) -> bool:
-    return run.info.status is RunStatus.FINISHED and not run.live
 
 
 def read_graph(repo: Repo, good: ObjectId | None, bad: ObjectId) -> tuple[Graph, Mapping[ObjectId, ObjectId]]:

@@ -120,7 +120,7 @@ def diff_params(before: Run, after: Run) -> tuple[Change[Scalar], ...]:
 
 
 def _own_tags(run: Run) -> dict[str, str]:
-    return {key: value for key, value in run.tags.items() if key != NOTE_TAG}
+    return {key: value for key, value in run.shown_tags.items() if key != NOTE_TAG}
 
 
 def _facts(run: Run) -> dict[str, str]:

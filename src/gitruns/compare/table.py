@@ -192,7 +192,7 @@ def _rows(runs: Sequence[Run], metric_keys: Sequence[str], directions: Direction
     yield from _mapped(runs, "code", _code)
     yield from _mapped(runs, "data", lambda run: digests_of(run.inputs))
     yield from _mapped(runs, "environment", _environment)
-    yield from _mapped(runs, "tags", lambda run: run.tags)
+    yield from _mapped(runs, "tags", lambda run: run.shown_tags)
 
 
 def _mapped(runs: Sequence[Run], group: str, read: Callable[[Run], Mapping[str, Scalar]]) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from gitruns.compare.environment import EnvironmentDiff, diff_environments
 from gitruns.compare.metrics import SYSTEM, percent_of
 from gitruns.compare.metrics import verdict_of as verdict_of_values
 from gitruns.compare.review.choose import Chooser, Side
-from gitruns.compare.review.groups import Group, Pair, group_runs, is_seed, pair_groups
+from gitruns.compare.review.groups import Group, Pair, group_runs, pair_groups
 from gitruns.compare.review.judge import check_directions, judge, sample
 from gitruns.compare.review.report import (
     Curves,
@@ -30,8 +30,11 @@ from gitruns.compare.review.revisions import Range, read_range
 from gitruns.compare.review.rules import ReviewSettings, Rule, parse_review
 from gitruns.compare.review.same_code import CodeKeys
 from gitruns.compare.run_diff import diff_params
+from gitruns.compare.runs_by_code import RunsByCode
+from gitruns.compare.seeds import is_seed
 from gitruns.compare.settings import Settings, read_settings
 from gitruns.compare.statistics import Sample, welch
+from gitruns.entities.ids import ExperimentId
 from gitruns.entities.run import Run
 from gitruns.entities.values import Point
 from gitruns.repo.curves import curve_points
@@ -106,12 +109,11 @@ def _overridden(found: ReviewSettings, request: Request) -> ReviewSettings:
     )
 
 
-def _runs(repo: Repo, experiment: str | None) -> Sequence[Run]:
+def _runs(repo: Repo, experiment: str | None) -> RunsByCode:
     if experiment is None:
-        return repo.search_runs("").runs
-    named = repo.find_experiment(experiment)
-    ids = [named.id] if named is not None else [repo.get_experiment(experiment).id]  # type: ignore[arg-type]  # checked there
-    return repo.search_runs("", experiment_ids=ids).runs
+        return RunsByCode(repo)
+    found = repo.find_experiment(experiment) or repo.get_experiment(ExperimentId(experiment))
+    return RunsByCode(repo, experiments=[found.id])
 
 
 # Warnings

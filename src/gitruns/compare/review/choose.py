@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from gitruns.compare.ancestry import Nearest, Step, nearest, walk
 from gitruns.compare.review.revisions import Commit, Range, read_commit
 from gitruns.compare.review.same_code import CodeKeys, Key
-from gitruns.compare.runs_by_code import newest_first
+from gitruns.compare.runs_by_code import RunsByCode, finished
 from gitruns.entities.ids import ObjectId
-from gitruns.entities.run import Run, RunStatus
+from gitruns.entities.run import Run
 
 if TYPE_CHECKING:
     from gitruns.repo import Repo
@@ -38,27 +38,29 @@ class Side:
 
 
 class Chooser:
-    """Looks for the runs of a range among those that are given."""
+    """Looks for the runs of a range."""
 
-    def __init__(self, repo: Repo, runs: Iterable[Run], keys: CodeKeys, span: Range) -> None:
+    def __init__(self, repo: Repo, runs: RunsByCode, keys: CodeKeys, span: Range) -> None:
         self._repo = repo
         self._keys = keys
         self._span = span
-        self._runs = newest_first(runs)
-        trees = [tree for run in self._runs for tree in (run.info.source.code_tree, run.info.source.snapshot_tree)]
-        keys.learn(tree for tree in trees if tree is not None)
-        self._by_key: dict[Key, list[Run]] = defaultdict(list)
-        for run in self._runs:
-            for key in keys.of_run(run):
-                self._by_key[key].append(run)
+        self._runs = runs
+        keys.learn(runs.trees)
+        self._trees: dict[Key, list[ObjectId]] = defaultdict(list)
+        for tree in sorted(runs.trees):
+            self._trees[keys.of(tree)].append(tree)
+
+    def _of_key(self, key: Key) -> list[Run]:
+        """The runs of the same code, the one started last first."""
+        return self._runs.of_trees(self._trees[key]) if key in self._trees else []
 
     # Head
 
     def head(self) -> Side:
         """Returns the runs of the head: of its exact code, else the nearest that stand for it, and says so."""
         head = self._span.head
-        same = self._by_key.get(self._keys.of(head.tree), [])
-        if any(_finished(run) for run in same):
+        same = self._of_key(self._keys.of(head.tree))
+        if any(finished(run) for run in same):
             return self._side(head, head, same, exact=True, why="runs of exactly this code")
         found = self._in_range() or self._changed_on_range() or self._of_branch()
         missing = "there is no finished run for this exact code" if same else "there is no run for this exact code"
@@ -75,13 +77,10 @@ class Chooser:
         return near.step.commit, near.found, f"the nearest is of commit {_short(near.step)}, {_before(near.step)}"
 
     def _changed_on_range(self) -> tuple[ObjectId | None, list[Run], str] | None:
-        by_base: dict[ObjectId, list[Run]] = defaultdict(list)
-        for run in self._runs:
-            if run.info.source.dirty and run.info.source.base is not None:
-                by_base[run.info.source.base].append(run)
-        near = self._nearest(
-            self._span.head.id, lambda step: _with_finished(by_base.get(step.commit, [])), self._span.base.id
-        )
+        def changed(step: Step) -> list[Run] | None:
+            return _with_finished([run for run in self._runs.on_commit(step.commit) if run.info.source.dirty])
+
+        near = self._nearest(self._span.head.id, changed, self._span.base.id)
         if near is None:
             return None
         latest = _same_source(near.found)
@@ -92,11 +91,7 @@ class Chooser:
         if branch is None:
             return None
         of_base = self._keys.of(self._span.base.tree)
-        known = [
-            run
-            for run in self._runs
-            if run.info.source.branch == branch and _finished(run) and of_base not in self._keys.of_run(run)
-        ]
+        known = [run for run in self._runs.of_branch(branch) if finished(run) and of_base not in self._keys.of_run(run)]
         if not known:
             return None
         latest = _same_source(known)
@@ -130,7 +125,7 @@ class Chooser:
     # Inside
 
     def _of_step(self, step: Step) -> list[Run]:
-        return self._by_key.get(self._keys.of(step.tree), [])
+        return self._of_key(self._keys.of(step.tree))
 
     def _nearest(
         self, start: ObjectId, look: Callable[[Step], list[Run] | None], without: ObjectId | None = None
@@ -151,8 +146,8 @@ class Chooser:
             ran=ran,
             exact=exact,
             why=why,
-            runs=tuple(self._repo.get_run(run.info.id) for run in runs if _finished(run)),
-            unfinished=tuple(run for run in [*also, *runs] if not _finished(run)),
+            runs=tuple(self._repo.get_run(run.info.id) for run in runs if finished(run)),
+            unfinished=tuple(run for run in [*also, *runs] if not finished(run)),
         )
 
 
@@ -167,17 +162,13 @@ def _likenesses(runs: Collection[Run]) -> list[Callable[[Run], bool]]:
     ]
 
 
-def _finished(run: Run) -> bool:
-    return run.info.status is RunStatus.FINISHED and not run.live
-
-
 def _with_finished(runs: list[Run]) -> list[Run] | None:
-    return runs if any(_finished(run) for run in runs) else None
+    return runs if any(finished(run) for run in runs) else None
 
 
 def _same_source(runs: list[Run]) -> list[Run]:
     """The newest finished run, and those of the same code."""
-    first = next(run for run in runs if _finished(run))
+    first = next(run for run in runs if finished(run))
     return [run for run in runs if run.info.source.code_tree == first.info.source.code_tree]
 
 

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gitruns.compare.seeds import is_seed
 from gitruns.entities.run import Run
 from gitruns.entities.values import param_text
-
-_SEED = re.compile(r"(?:^|[^a-z])(?:seeds?|rng|random_?state)(?:$|[^a-z])", re.IGNORECASE)
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-
-def is_seed(key: str) -> bool:
-    """Returns whether a param is a seed by its name: `seed`, `random_seed`, `dataSeed`, `random_state`."""
-    return _SEED.search(_CAMEL.sub("_", key)) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
