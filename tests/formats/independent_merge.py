@@ -133,7 +133,7 @@ def run_facts(merge: Merge) -> dict[str, Any]:
     special = {*TOGETHER, "dropped", "id"}
     plain = [{k: v for k, v in run.items() if k not in special and not k.startswith("source_")} for run in runs]
     facts = {"id": runs[0]["id"]}
-    for key in "command entry_point experiment_id host lifecycle name parent_run_id start_time user".split():
+    for key in "command entry_point experiment_id host kind lifecycle name parent_run_id start_time user".split():
         found = merge.field(f"run/{key}", key, plain, text_of)
         facts |= {key: found[0]} if found else {}
     ended = merge.together(lambda name: name in {f"run/{key}" for key in TOGETHER}, how_it_ended)

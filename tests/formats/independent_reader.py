@@ -128,6 +128,7 @@ RUN: Table = {
     "error": Optional(is_text),
     "user": Optional(is_text),
     "host": Optional(is_text),
+    "kind": Optional(is_text),
     "entry_point": Optional(is_text),
     "command": Optional(list_of(is_text)),
     "parent_run_id": Optional(is_run_id),

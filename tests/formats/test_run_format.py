@@ -128,6 +128,7 @@ def run_entry(run: Run) -> dict[str, Any]:
         "experiment_id": info.experiment_id,
         "writer": info.writer,
         "status": info.status.value,
+        "kind": info.kind,
         "lifecycle": info.lifecycle.value,
         "start_time": info.start_time_ms,
         "end_time": info.end_time_ms,

@@ -130,7 +130,7 @@ class _Page:
         return self._pairs("Params", rows)
 
     def tags(self, run: Run) -> str:
-        rows = [(key, printable(text)) for key, text in sorted(run.tags.items()) if key != NOTE_TAG]
+        rows = [(key, printable(text)) for key, text in sorted(run.shown_tags.items()) if key != NOTE_TAG]
         return self._pairs("Tags", rows)
 
     def _pairs(self, title: str, rows: Sequence[tuple[str, str]]) -> str:

@@ -22,6 +22,12 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 NOTE_TAG = "mlflow.note.content"
 """The tag that holds a run's note (its description), as MLflow has it."""
 
+MODEL_KIND = "model"
+"""The kind of a record that is a logged model."""
+
+MODEL_TAGS = "gitruns.model."
+"""How reserved tags begin that tie runs and logged models; no view of tags shows them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
@@ -29,7 +35,8 @@ class RunInfo:
 
     `writer` is the clone that owns the log data. `entry_point` is the script, notebook or module, relative to the
     repository; `command` the command line with secret-looking arguments masked. `error` is the exception that ended
-    a FAILED run, one line. `dropped` counts log records that could not be kept (full disk).
+    a FAILED run, one line. `dropped` counts log records that could not be kept (full disk). `kind` is what the record
+    is if it is no run: `MODEL_KIND`. It is kept, merged, sent and archived as a run, and listed among runs nowhere.
     """
 
     id: RunId
@@ -49,6 +56,7 @@ class RunInfo:
     error: str | None = None
     lifecycle: Lifecycle = Lifecycle.ACTIVE
     dropped: int = 0
+    kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +99,13 @@ class Run:
     live: bool = False
     format_version: int = 1
     unknown: Mapping[str, bytes] = field(default_factory=lambda: _NOTHING)
+
+    @property
+    def shown_tags(self) -> Mapping[str, str]:
+        """The tags without the reserved ones, which tie runs and logged models."""
+        if not any(key.startswith(MODEL_TAGS) for key in self.tags):
+            return self.tags
+        return MappingProxyType({key: text for key, text in self.tags.items() if not key.startswith(MODEL_TAGS)})
 
     @property
     def note(self) -> str:

@@ -119,7 +119,7 @@ def _of_runs(repo: Repo, runs: Sequence[Run], attributes: Sequence[str]) -> dict
     for place, run in enumerate(runs):
         values: dict[str, Scalar] = {f"metrics.{key}": summary.last for key, summary in run.metrics.items()}
         values |= {f"params.{key}": value for key, value in run.params.items()}
-        values |= {f"tags.{key}": text for key, text in run.tags.items()}
+        values |= {f"tags.{key}": text for key, text in run.shown_tags.items()}
         for name, value in values.items():
             keyed.setdefault(name, [None] * len(runs))[place] = value
     return columns | {name: keyed[name] for name in _ordered(dict.fromkeys(keyed, "")) if _has_any(keyed[name])}

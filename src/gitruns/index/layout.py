@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gitruns.index.schema import DELETED, KEY_EXPERIMENT_TAG, KEY_METRIC, KEY_PARAM, KEY_TAG
+from gitruns.index.schema import ACTIVE, DELETED, KEY_EXPERIMENT_TAG, KEY_METRIC, KEY_PARAM, KEY_TAG
 from gitruns.query.ast import Entity
 from gitruns.query.fields import EXPERIMENTS, RUNS, Subject
 
@@ -41,8 +41,11 @@ def _details(*names: str, **renamed: str) -> dict[str, Column]:
 
 
 _DELETED_ONES = f"(SELECT number FROM experiments WHERE lifecycle = {DELETED})"  # noqa: S608  our own number
-IS_DELETED = f"(r.lifecycle = {DELETED} OR r.experiment IN {_DELETED_ONES})"
+IS_DELETED = f"((r.lifecycle & {DELETED}) OR r.experiment IN {_DELETED_ONES})"
 """A run of a deleted experiment counts as deleted."""
+
+DELETED_RUN = f"(r.lifecycle = {DELETED} OR (r.lifecycle = {ACTIVE} AND r.experiment IN {_DELETED_ONES}))"
+ACTIVE_RUN = f"(r.lifecycle = {ACTIVE} AND r.experiment NOT IN {_DELETED_ONES})"
 
 RUN_LAYOUT = Layout(
     subject=RUNS,

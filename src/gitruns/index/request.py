@@ -20,16 +20,18 @@ MAX_RESULTS = 50_000
 class Search:
     """One search, of runs or of experiments; everything but the query itself has a default.
 
-    `experiment_ids` None: in all experiments. `lifecycle` None: also what is deleted. `max_results` None: all there is
-    (else at most 50,000). `page_token` is `next_token` of the page before. `now` is the time that `-7d` counts from;
-    its zone is that of dates without one. `revisions` and `points` are asked for git terms and for values at steps;
-    `artifact_uri` is what stands before and after a run's id in the address of its artifacts.
+    `experiment_ids` None: in all experiments. `lifecycle` None: also what is deleted. `kind` None: runs, else records of
+    that kind (`RunInfo.kind`). `max_results` None: all there is (else at most 50,000). `page_token` is `next_token` of
+    the page before. `now` is the time that `-7d` counts from; its zone is that of dates without one. `revisions` and
+    `points` are asked for git terms and for values at steps; `artifact_uri` is what stands before and after a run's id
+    in the address of its artifacts.
     """
 
     filter: str = ""
     order_by: Sequence[str] = ()
     experiment_ids: Sequence[ExperimentId] | None = None
     lifecycle: Lifecycle | None = Lifecycle.ACTIVE
+    kind: str | None = None
     max_results: int | None = None
     page_token: str = ""
     dialect: Dialect = Dialect.NATIVE
@@ -51,7 +53,7 @@ class Search:
     def identity(self) -> str:
         """Returns all that makes this search what it is, the page aside."""
         experiments = None if self.experiment_ids is None else sorted(set(self.experiment_ids))
-        return repr((self.filter, list(self.order_by), experiments, str(self.lifecycle), str(self.dialect)))
+        return repr((self.filter, list(self.order_by), experiments, str(self.lifecycle), str(self.dialect), self.kind))
 
 
 @dataclass(frozen=True, slots=True)

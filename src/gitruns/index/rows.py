@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, WriterId
-from gitruns.entities.run import Lifecycle, Run, RunInfo, RunStatus
+from gitruns.entities.run import MODEL_KIND, Lifecycle, Run, RunInfo, RunStatus
 from gitruns.entities.source import LeftOut, Source
 from gitruns.entities.values import MetricSummary, Scalar, int_from_text, param_text
 from gitruns.index.schema import (
@@ -23,6 +23,8 @@ from gitruns.index.schema import (
     KIND_NAN_TEXT,
     KIND_NONE,
     KIND_TEXT,
+    MODEL,
+    OTHER,
 )
 from gitruns.query.numbers import number_in
 
@@ -152,12 +154,16 @@ RUN_COLUMNS = "experiment, lifecycle, start_time, run_id, status, end_time"
 def run_row(info: RunInfo) -> Row:
     """Returns the row of `runs`, its number and that of the experiment left out."""
     return (
-        DELETED if info.lifecycle is Lifecycle.DELETED else ACTIVE,
+        (DELETED if info.lifecycle is Lifecycle.DELETED else ACTIVE) + _kind_number(info.kind),
         fit(info.start_time_ms),
         info.id,
         info.status.value,
         None if info.end_time_ms is None else fit(info.end_time_ms),
     )
+
+
+def _kind_number(kind: str | None) -> int:
+    return 0 if kind is None else MODEL if kind == MODEL_KIND else OTHER
 
 
 DETAIL_COLUMNS = (
@@ -238,6 +244,8 @@ def _more(run: Run) -> str:
         more["autocrlf"] = source.autocrlf
     if source.eol is not None:
         more["eol"] = source.eol
+    if run.info.kind is not None:
+        more["kind"] = run.info.kind
     if run.format_version != 1:
         more["format"] = run.format_version
     return json.dumps(more, ensure_ascii=False, separators=(",", ":"))
@@ -307,8 +315,9 @@ def listed_run(
         parent_run_id=None if parent is None else RunId(parent),
         exit_code=exit_code,
         error=error,
-        lifecycle=Lifecycle.DELETED if lifecycle == DELETED else Lifecycle.ACTIVE,
+        lifecycle=Lifecycle.DELETED if lifecycle & DELETED else Lifecycle.ACTIVE,
         dropped=dropped,
+        kind=more.get("kind"),
     )
     return Run(
         info=info,

@@ -10,7 +10,7 @@ SQLite turns NaN into NULL and refuses integers beyond 64 bits, so a value's num
 from __future__ import annotations
 
 APPLICATION_ID = 0x67_72_69_78  # "grix"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change of the tables or of what a value in them means. Another version's file is never read."""
 
 RUN_BITS = 32
@@ -22,6 +22,8 @@ KIND_NONE, KIND_BOOL, KIND_INT, KIND_FLOAT, KIND_TEXT, KIND_NAN_TEXT = 0, 1, 2, 
 """What a label's value is; the last is text that reads as NaN."""
 
 ACTIVE, DELETED = 0, 1
+MODEL, OTHER = 2, 4
+"""Added to the lifecycle of a record that is no run: so what lists runs needs no further look."""
 
 TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;

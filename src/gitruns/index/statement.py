@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from gitruns.entities.run import Lifecycle
+from gitruns.entities.run import MODEL_KIND, Lifecycle
 from gitruns.index.condition import Conditions
 from gitruns.index.git_conditions import GitConditions
-from gitruns.index.layout import IS_DELETED, RUN_LAYOUT, Layout
+from gitruns.index.layout import ACTIVE_RUN, DELETED_RUN, RUN_LAYOUT, Layout
 from gitruns.index.operand import Operands
 from gitruns.index.ordering import behind, sort_columns
 from gitruns.index.request import Search
-from gitruns.index.schema import ACTIVE, DELETED
+from gitruns.index.schema import ACTIVE, DELETED, MODEL, OTHER
 from gitruns.index.scope import KeyRef, Scope
 from gitruns.query.ast import Condition, Entity, Field, OrderItem
 from gitruns.query.fields import RUNS
@@ -104,9 +104,11 @@ class Statement:
             if lifecycle is not None:
                 found.append(f"r.lifecycle = {DELETED if lifecycle is Lifecycle.DELETED else ACTIVE}")
             return found
+        if self._search.kind is not None:
+            return _shown_of_kind(self._search.kind, lifecycle)
         if lifecycle is None:
-            return []
-        return [IS_DELETED if lifecycle is Lifecycle.DELETED else f"NOT {IS_DELETED}"]
+            return [f"r.lifecycle < {MODEL}"]
+        return [DELETED_RUN if lifecycle is Lifecycle.DELETED else ACTIVE_RUN]
 
     def _in_experiments(self) -> int | None:
         """Adds the condition on experiments; returns how many runs they leave where those are few."""
@@ -126,3 +128,11 @@ class Statement:
         text = f"SELECT count(*) FROM (SELECT 1 FROM runs WHERE experiment IN ({','.join('?' * len(numbers))}) LIMIT ?)"  # noqa: S608
         found = int(self._connection.execute(text, (*numbers, few + 1)).fetchone()[0])
         return found if found <= few else None
+
+
+def _shown_of_kind(kind: str, lifecycle: Lifecycle | None) -> list[str]:
+    """Returns the condition on records that are no runs: these do not go with their experiment."""
+    base = MODEL if kind == MODEL_KIND else OTHER
+    if lifecycle is None:
+        return [f"r.lifecycle IN ({base + ACTIVE}, {base + DELETED})"]
+    return [f"r.lifecycle = {base + (DELETED if lifecycle is Lifecycle.DELETED else ACTIVE)}"]

@@ -101,6 +101,7 @@ def info_to_json(info: RunInfo) -> dict[str, Any]:
         "error": info.error,
         "lifecycle": info.lifecycle.value,
         "dropped": info.dropped,
+        "kind": info.kind,
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -126,6 +127,7 @@ def info_from_json(given: Mapping[str, Any]) -> RunInfo:
         error=optional_text(given.get("error")),
         lifecycle=lifecycle_from_json(given.get("lifecycle")),
         dropped=integer(given.get("dropped", 0)),
+        kind=optional_text(given.get("kind")),
     )
 
 

@@ -125,9 +125,11 @@ class Repo(LogPlace, Searchable):
         *,
         experiment_ids: Iterable[ExperimentId] | None = None,
         lifecycle: Lifecycle | None = Lifecycle.ACTIVE,
+        kind: str | None = None,
         on_bad: Callable[[RunId, GitRunsError], None] | None = None,
     ) -> list[Run]:
         """Returns the runs, the one started last first, then by id. A run of a deleted experiment counts as deleted.
+        With `kind` records of that kind instead (`MODEL_KIND`).
 
         A run that cannot be read does not hide the others: it is left out and told to `on_bad`, by default as a
         `GitRunsWarning`.
@@ -137,7 +139,9 @@ class Repo(LogPlace, Searchable):
         chosen = [
             run
             for run in self._all_runs(on_bad or _warn_of_bad)
-            if (wanted is None or run.info.experiment_id in wanted) and lifecycle in (None, _lifecycle_in(run, hidden))
+            if run.info.kind == kind
+            and (wanted is None or run.info.experiment_id in wanted)
+            and lifecycle in (None, _lifecycle_in(run, hidden))
         ]
         return sorted(chosen, key=lambda run: (-run.info.start_time_ms, run.info.id))
 

@@ -241,6 +241,7 @@ run_infos = st.builds(
     error=_optional_texts,
     lifecycle=st.sampled_from(Lifecycle),
     dropped=st.integers(min_value=0, max_value=3),
+    kind=st.sampled_from([None, None, "model"]),
 )
 
 

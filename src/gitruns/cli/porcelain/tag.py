@@ -56,9 +56,9 @@ def tag(
                 edit.delete_tag(key)
         return
     if form.for_people:
-        print_pairs(app, found.tags)
+        print_pairs(app, found.shown_tags)
         return
-    for key, value in sorted(found.tags.items()):
+    for key, value in sorted(found.shown_tags.items()):
         app.out.record({"key": key, "value": value}, form)
 
 

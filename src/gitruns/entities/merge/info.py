@@ -19,6 +19,7 @@ _PLAIN = {
     "entry_point": "entry_point",
     "experiment_id": "experiment_id",
     "host": "host",
+    "kind": "kind",
     "lifecycle": "lifecycle",
     "name": "name",
     "parent_run_id": "parent_run_id",

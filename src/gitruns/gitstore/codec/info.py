@@ -13,7 +13,7 @@ from gitruns.gitstore.codec.fields import Fields
 RUN_FILE = "run.yaml"
 
 _KEYS = frozenset(
-    "command dropped end_time entry_point error exit_code experiment_id host id lifecycle name parent_run_id "
+    "command dropped end_time entry_point error exit_code experiment_id host id kind lifecycle name parent_run_id "
     "source_autocrlf source_base source_branch source_code_tree source_commit source_dirty source_eol source_left_out "
     "source_remote_url source_snapshot_tree start_time status user writer".split()
 )
@@ -34,6 +34,7 @@ def encode_info(info: RunInfo) -> bytes:
         "experiment_id": info.experiment_id,
         "host": info.host,
         "id": info.id,
+        "kind": info.kind,
         "lifecycle": info.lifecycle.value,
         "name": info.name,
         "parent_run_id": info.parent_run_id,
@@ -88,6 +89,7 @@ def decode_info(data: bytes, *, strict: bool = True) -> RunInfo:
         error=fields.text("error"),
         lifecycle=_LIFECYCLES[fields.required("lifecycle", lambda _: lifecycle)],
         dropped=fields.size("dropped") if "dropped" in fields.values else 0,
+        kind=fields.text("kind"),
     )
 
 
