@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -297,3 +298,55 @@ def test_a_sweep_of_a_killed_collector_does_not_hold_pushes_for_ever(
 def _no_lasting_threads() -> Iterator[None]:
     yield
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("gitruns-up")]
+
+
+def test_a_sweep_that_is_over_before_the_push_is_seen_too(tmp_path: Path, source: ArtifactCache) -> None:
+    """The object was found present; then it was deleted, and the sweep removed, before the push looked for sweeps."""
+    (tmp_path / "store").mkdir()
+    store = open_store(tmp_path / "store")
+    (digest,) = push(store, source, [200_000])
+    clone = open_store(tmp_path / "store")
+    upload = clone._upload
+
+    def then_swept(*arguments: Any) -> Any:
+        result = upload(*arguments)
+        store.bucket.remove([object_key(digest)])
+        store.bucket.write("gc/swept/0-a", remote_gc._encode([object_key(digest)]))
+        clone._upload = upload  # type: ignore[method-assign]
+        return result
+
+    clone._upload = then_swept  # type: ignore[method-assign]
+    rooted = RootedAs(repository=MINE, writer="e" * 16, named={OTHER_RUN: [digest]})
+    result, _ = clone.upload({digest: 200_000}, source, rooted=rooted)
+    assert result.uploaded == {digest}
+    assert open_store(tmp_path / "store").has(digest)
+
+
+def test_a_pack_whose_index_comes_while_garbage_is_counted_stays(tmp_path: Path, source: ArtifactCache) -> None:
+    (tmp_path / "store").mkdir()
+    store = open_store(tmp_path / "store")
+    kept = push(store, source, [100] * 20)
+    (index,) = store.bucket.entries("i/")
+    data = store.bucket.read(index.key, 0, index.size_bytes)
+    store.bucket.remove([index.key])
+    assert collect(open_store(tmp_path / "store")).marked == 1
+    late = open_store(tmp_path / "store").collector(MINE, "b" * 16)
+    report = late.run(dry_run=False, wait_s=0, before_delete=lambda: store.bucket.write(index.key, data))
+    assert report.deleted == 0
+    assert set(open_store(tmp_path / "store").iter_digests()) == kept
+
+
+def test_a_killed_collector_s_sweep_is_ended_by_the_next(
+    tmp_path: Path, source: ArtifactCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "store").mkdir()
+    store = open_store(tmp_path / "store")
+    store.bucket.write("gc/sweeps/0-a", remote_gc._encode(["o/00/a"]))
+    collect(store)
+    assert [entry.key for entry in store.bucket.entries("gc/")] == ["gc/sweeps/0-a"]
+    monkeypatch.setattr(remote_gc, "SWEEP_S", -60)
+    collect(store)
+    assert [entry.key for entry in store.bucket.entries("gc/")] == ["gc/swept/0-a"]
+    monkeypatch.setattr(remote_gc, "_SWEPT_S", -60)
+    collect(store)
+    assert list(store.bucket.entries("gc/")) == []
