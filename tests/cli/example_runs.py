@@ -10,7 +10,7 @@ import pytest
 
 from cli.made_runs import NOW, start
 from conftest import run_git
-from gitruns.entities.ids import RunId
+from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import RunStatus
 from gitruns.entities.source import Source
 from gitruns.repo import Repo
@@ -69,6 +69,7 @@ def _log(repo: Repo, sources: dict[str, str]) -> None:
     for name, hours, commit, experiment, model, lr, layers, loss, status in RUNS:
         run_id = RunId(hashlib.sha256(name.encode()).hexdigest()[:32])
         source = repo.resolve_commit(sources[commit])
+        tree = ObjectId(run_git(repo.store.paths.common_dir, "rev-parse", f"{source}^{{tree}}").strip())
         branch = "feature" if commit == "feature" else "main"
         begun = start(
             repo,
@@ -76,7 +77,7 @@ def _log(repo: Repo, sources: dict[str, str]) -> None:
             name,
             minutes_ago=60 * hours,
             experiment=experiment,
-            source=Source(commit=source, base=source, branch=branch),
+            source=Source(commit=source, base=source, branch=branch, code_tree=tree, snapshot_tree=tree),
         )
         begun.log_params({"model": model, "lr": lr, "layers": layers, "batch_size": 32})
         for step in range(20):

@@ -27,6 +27,7 @@ def test_formatting_and_parsing_gives_the_tree_again_at_full_size(tree: ast.Cond
     [
         ("", ""),
         ("acc > .9 and lr = 1e-2", "acc > 0.9 and lr = 0.01"),
+        ("branch = `b` and `b` = branch", "branch = `b` and `b` = branch"),  # without quotes it would be a word
         ("metric.acc > 1 param.lr = '2'", "metrics.acc > 1 and params.lr = '2'"),
         ("created > '7 days ago'", "start_time > -7d"),
         ("`run name` like 'bold%'", "run_name like 'bold%'"),

@@ -90,7 +90,8 @@ class _Formatter:
         if isinstance(tree, Not):
             return f"not {self._inside(tree.condition, And, Or)}"
         if isinstance(tree, Comparison):
-            return f"{self.value(tree.left)} {tree.operator} {self.value(tree.right)}"
+            left, right = self._beside(tree.left, tree.right), self._beside(tree.right, tree.left)
+            return f"{left} {tree.operator} {right}"
         if isinstance(tree, (Among, Between, Match, Is)):
             return self._test(tree)
         if isinstance(tree, InRange):
@@ -115,7 +116,8 @@ class _Formatter:
         if isinstance(tree, Among):
             return f"{word} in ({', '.join(map(self.value, tree.items))})"
         if isinstance(tree, Between):
-            return f"{word} between {self.value(tree.low)} and {self.value(tree.high)}"
+            low, high = self._beside(tree.low, tree.value), self._beside(tree.high, tree.value)
+            return f"{word} between {low} and {high}"
         return f"{word} {tree.operator.lower()} {_text(tree.pattern)}"
 
     def _when(self, tree: AsOf) -> str:
@@ -142,6 +144,13 @@ class _Formatter:
             return "-" + self._term(value.value, isinstance(value.value, Arithmetic))
         return self._arithmetic(value)
 
+    def _beside(self, value: Value, other: Value) -> str:
+        """Returns a value as it stands beside another: beside an attribute a name without quotes would be a word."""
+        beside_attribute = isinstance(other, Field) and other.entity is Entity.ATTRIBUTE
+        if isinstance(value, Field) and value.entity is Entity.BARE and beside_attribute:
+            return _quoted_name(value.key)
+        return self.value(value)
+
     def _arithmetic(self, value: Arithmetic) -> str:
         product = value.operator in "*/"
         left = isinstance(value.left, Arithmetic) and product and value.left.operator in "+-"
@@ -165,12 +174,16 @@ class _Formatter:
         is_entity = key.split(".")[0] in self._subject.entities
         if _is_plain(key) and key.lower() not in _NO_NAMES and named is None and not is_entity and not key[0].isdigit():
             return key
-        return _quote(key, "`") or _quote(key, '"') or _escaped(key, '"')
+        return _quoted_name(key)
+
+
+def _quoted_name(key: str) -> str:
+    return _quote(key, "`") or _quote(key, '"') or _escaped(key, '"')
 
 
 def _key(key: str, prefix: str = "") -> str:
     """Returns a key as it stands after its prefix and the dot, or with the prefix when there is one to add."""
-    shown = key if _is_plain(key) else _quote(key, "`") or _quote(key, '"') or _escaped(key, '"')
+    shown = key if _is_plain(key) else _quoted_name(key)
     return f"{prefix}.{shown}" if prefix else shown
 
 
