@@ -231,3 +231,27 @@ def test_artifacts_that_are_not_what_was_registered(registry: Registry, make_run
     messages = [one.message for one in Repo.open(git_repo).verify()]
     assert any("names another digest" in message and str(digest) in message for message in messages)
     assert any("artifacts are not those that were registered" in message for message in messages)
+
+
+def test_a_merge_counts_as_what_it_merged(
+    with_ssh: SetUp, make_run: MakeRun, git_repo: Path, git: Git, tmp_path: Path
+) -> None:
+    with_ssh()
+    run_id = make_run()
+    gitruns.register_model(f"runs:/{run_id}/model", "digits")
+    shutil.copytree(git_repo, tmp_path / "other")
+    for folder, alias in ((git_repo, "best"), (tmp_path / "other", "champion")):
+        Registry(Repo.open(folder)).set_alias("digits", alias, 1)
+    git(git_repo, "fetch", "--quiet", str(tmp_path / "other"), "refs/runs/models/digits:refs/other")
+    store = Repo.open(git_repo).store
+    ours, theirs = (store.backend.read_ref(ref) for ref in ("refs/runs/models/digits", "refs/other"))
+    assert ours is not None and theirs is not None
+    merged = store.merge_model_tips([ours, theirs])
+    git(git_repo, "update-ref", "refs/runs/models/digits", merged)
+    assert git(git_repo, "show", "-s", "--format=%G?%P", merged) == "N" + " ".join(sorted([ours, theirs]))
+    assert grades(git_repo)["model"] is Trust.GOOD
+    assert Registry(Repo.open(git_repo)).get_model("digits").aliases.keys() == {"best", "champion"}
+    # One that says something else than what it merges is nobody's.
+    forged = git(git_repo, "commit-tree", "-p", ours, "-p", theirs, "-m", "merge", f"{ours}^{{tree}}")
+    git(git_repo, "update-ref", "refs/runs/models/digits", forged)
+    assert grades(git_repo)["model"] is Trust.UNSIGNED

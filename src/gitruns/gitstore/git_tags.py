@@ -19,7 +19,7 @@ from gitruns.gitstore import refs
 from gitruns.gitstore.backend import Backend
 from gitruns.gitstore.chain import walk_chain
 from gitruns.gitstore.commits import message, reason_in
-from gitruns.gitstore.objects import Author, Commit, Tag, decode_commit, decode_tag, encode_commit
+from gitruns.gitstore.objects import Author, Commit, Tag, decode_commit, decode_tag, encode_commit, hash_object
 from gitruns.gitstore.signatures import Signer
 from gitruns.gitstore.tree_reader import TreeReader
 from gitruns.gitstore.trees import write_tree
@@ -68,10 +68,10 @@ class VersionTags:
 
     # What a tag stands at
 
-    def release_commit(self, run_tip: ObjectId) -> ObjectId:
+    def release_commit(self, run_tip: ObjectId, *, write: bool = True) -> ObjectId:
         """Returns the release commit of a run, writing it; the run's own commit when the run has no source.
 
-        Raises `NotFoundError` (kind `object-missing`) when the source is not in this clone.
+        Without `write` it is only worked out what its id is. Raises `NotFoundError` (kind `object-missing`) when the source is not in this clone.
         """
         source = self.source_of(run_tip)
         if source is None:
@@ -88,7 +88,10 @@ class VersionTags:
         author = Author(RELEASER, max(run.committer.time_ms, code.committer.time_ms))
         text = message("code and run of a release", {"Source": source, "Run": run_tip})
         commit = Commit(tree=code.tree, parents=(source, run_tip), author=author, committer=author, message=text)
-        return self._backend.write_object("commit", encode_commit(commit))
+        data = encode_commit(commit)
+        if write:
+            return self._backend.write_object("commit", data)
+        return hash_object("commit", data, self._backend.object_format)
 
     def source_of(self, run_tip: ObjectId) -> ObjectId | None:
         """Returns the source commit of a run: the parent of its first commit, None when that has none."""

@@ -7,6 +7,7 @@ have already.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, cast
 
 from gitruns.entities.ids import ObjectId
 from gitruns.entities.merge.models import merge_models
@@ -27,7 +28,17 @@ from gitruns.gitstore.codec.model import (
 )
 from gitruns.gitstore.codec.version import FORMAT_VERSION, decode_version
 from gitruns.gitstore.commits import model_message
-from gitruns.gitstore.objects import FILE_MODE, FOLDER_MODE, Author, Commit, TreeEntry, decode_commit, encode_tree
+from gitruns.gitstore.objects import (
+    FILE_MODE,
+    FOLDER_MODE,
+    Author,
+    Commit,
+    TreeEntry,
+    decode_commit,
+    encode_commit,
+    encode_tree,
+    hash_object,
+)
 from gitruns.gitstore.signatures import Signer
 from gitruns.gitstore.tree_reader import TreeReader
 from gitruns.gitstore.trees import read_as, read_entries, walk_tree, write_tree
@@ -188,7 +199,11 @@ class ModelTrees:
             committer=author,
             message=model_message(merged, f"merge {len(chosen)} states"),
         )
-        return self._signer.write_unsigned(commit)
+        return self._backend.write_object("commit", encode_commit(commit))
+
+    def merged_id(self, tips: Iterable[ObjectId]) -> ObjectId:
+        """Returns the id that `merge` would give, writing nothing."""
+        return ModelTrees(cast("Backend", _Hashing(self._backend)), self._signer).merge(tips)
 
     def _write_tree(self, model: RegisteredModel) -> ObjectId:
         folders: dict[str, dict[str, bytes]] = {}
@@ -219,3 +234,16 @@ class ModelTrees:
             self._remember(version, self._backend.write_object("blob", encode_model_version(version)))
             known = self._known[id(version)]
         return TreeEntry(FILE_MODE, version_path(version.id).removeprefix(VERSIONS_FOLDER).encode(), known[1])
+
+
+class _Hashing:
+    """A repository that is only read: what is written to it is told its id and kept nowhere."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._read = backend
+
+    def write_object(self, kind: str, data: bytes) -> ObjectId:
+        return hash_object(kind, data, self._read.object_format)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._read, name)

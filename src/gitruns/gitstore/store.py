@@ -149,7 +149,7 @@ class GitStore:
 
     def recomputes(self, commit: ObjectId) -> bool:
         """Returns whether a commit is exactly the merge of its parents, so that who trusts these can trust it."""
-        return self.merging.recomputes(commit, {"model.yaml": self.models.merge})
+        return self.merging.recomputes(commit, {"model.yaml": self.models.merged_id})
 
     # The archive
 
@@ -359,7 +359,7 @@ class GitStore:
 
     def recomputes_merge(self, commit: ObjectId) -> bool:
         """Returns whether a commit is exactly the merge of its parents, so that nobody has to be trusted for it."""
-        return self.merging.recomputes(commit, {"model.yaml": self.models.merge})
+        return self.merging.recomputes(commit, {"model.yaml": self.models.merged_id})
 
     def merge_model_tips(self, tips: Iterable[ObjectId]) -> ObjectId:
         """Writes the merge of some tips of one registered model and returns it; the tip itself when one is left."""

@@ -100,7 +100,7 @@ def _release_problems(
     if version.run_commit is None:
         return
     try:
-        made = repo.store.version_tags.release_commit(version.run_commit)
+        made = repo.store.version_tags.release_commit(version.run_commit, write=False)
     except GitRunsError as error:
         yield _problem(model.name, place, str(error))
         return
