@@ -13,6 +13,7 @@ from gitruns.cli.arguments import EXPERIMENT, RUN
 from gitruns.cli.commands import command
 from gitruns.cli.documents import chosen_form, document_options, write_document
 from gitruns.cli.output import json_text
+from gitruns.cli.queries import Asked, Query
 from gitruns.errors import InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ def _chosen(app: App, words: Sequence[str], experiments: Sequence[str]) -> list[
         if experiments:
             raise InvalidInputError("--experiment goes with a query, not with runs", kind="usage", hint="leave it out")
         return [repo.resolve_run(word) for word in words]
-    ids = [app.experiment(name).id for name in experiments] or None
-    found, more = repo.search_run_ids(words[0], experiment_ids=ids, max_results=_MAX_RUNS)
+    found, more = Query(app, Asked(words=(words[0],), experiments=tuple(experiments))).ids(_MAX_RUNS)
     if not found:
         raise NotFoundError(f"no run matches '{words[0]}'", kind="run-not-found", hint="git runs list")
     if more:
