@@ -14,7 +14,7 @@ import pytest
 
 from cli.made_runs import Cli
 from gitruns.cli.commands import Documented
-from gitruns.cli.exitcodes import CONFLICT, MEANINGS
+from gitruns.cli.exitcodes import CONFLICT, MEANINGS, NO
 from gitruns.cli.main import HIDDEN, SECTIONS, load_command, program
 
 
@@ -29,7 +29,9 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 
 
 COMMANDS = dict(_commands())
-WRITE_FILES = ("", "artifacts", "artifacts get", "experiments", "source")
+WRITE_FILES = ("", "artifacts", "artifacts get", "experiments", "source", "diff", "compare", "review")
+ANSWER_NO = ("bisect", "review")
+"""The runs of these tests name no code, so nothing is known of it: the answer is no. Their own tests know better."""
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -70,7 +72,7 @@ def test_examples_work(
         words = shlex.split(line)
         if words[:2] == ["git", "runs"] and "<" not in words:
             result = cli(*words[2:])
-            assert result.code == 0, f"{example}: {result.err}"
+            assert result.code == 0 or (result.code == NO and name in ANSWER_NO), f"{example}: {result.err}"
             assert "Traceback" not in result.err
         else:
             subprocess.run(["sh", "-ec", line], check=True, stdout=subprocess.DEVNULL)

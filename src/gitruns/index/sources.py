@@ -26,10 +26,10 @@ def infos_of_sources(
     experiments: Collection[ExperimentId] | None,
     limit: int,
 ) -> list[Run]:
-    """Returns runs with one of these trees or commits, of these experiments, the one started last first, facts alone."""
+    """Returns runs of these trees or commits and of these experiments, the one started last first, facts alone."""
     either = " OR ".join(f"{column} IN (SELECT value FROM json_each(?1))" for column in columns)  # noqa: S608  our own
     statement = (
-        "SELECT r.run_id FROM details d CROSS JOIN runs r ON r.run = d.run"
+        "SELECT r.run_id FROM details d CROSS JOIN runs r ON r.run = d.run"  # noqa: S608  our own names
         f" CROSS JOIN experiments e ON e.number = r.experiment WHERE ({either})"
         " AND (?2 IS NULL OR e.id IN (SELECT value FROM json_each(?2))) ORDER BY r.start_time DESC, r.run_id LIMIT ?3"
     )

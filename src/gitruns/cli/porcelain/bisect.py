@@ -37,8 +37,7 @@ _OTHER_PLACES = ("GITRUNS_REPO", "GITRUNS_RUN_ID", "GITRUNS_JOURNAL", "GITRUNS_S
     exits=CHECKING,
     examples=[
         "git runs bisect loss --worse-than 2",
-        "git runs bisect acc --worse-than 0.9 v1.2..main",
-        "git runs bisect acc --worse-than 0.9 v1.2..main -- python train.py --epochs 1",
+        "git runs bisect acc --worse-than 0.9 -- sh train.sh",
         "git runs bisect loss --worse-than 2 --where 'lr = 0.1' --json",
     ],
 )
@@ -139,8 +138,9 @@ class _Found:
                 *(f"  {_commit(app, commit)}" for commit in search.candidates),
                 count,
             ]
+        left = f"{len(search.candidates)} commits are left, about {search.steps_left} more answers are needed"
         return [
-            f"{len(search.candidates)} commits are left, about {search.steps_left} more answers are needed",
+            f"no run says whether {self.waiting[:8]} is bad" if self.waiting in search.known else left,
             f"needed next: a run of {_commit(app, self.waiting)}",
             "hint: let it be run: add -- COMMAND, or check it out, run it, and come back",
         ]
