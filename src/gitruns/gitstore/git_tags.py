@@ -71,7 +71,8 @@ class VersionTags:
     def release_commit(self, run_tip: ObjectId, *, write: bool = True) -> ObjectId:
         """Returns the release commit of a run, writing it; the run's own commit when the run has no source.
 
-        Without `write` it is only worked out what its id is. Raises `NotFoundError` (kind `object-missing`) when the source is not in this clone.
+        Without `write` it is only worked out what its id is. Raises `NotFoundError` (kind `object-missing`) when the
+        source is not in this clone.
         """
         source = self.source_of(run_tip)
         if source is None:

@@ -37,8 +37,7 @@ def is_ours(ref: str) -> bool:
     """Returns whether a ref of a remote is one that is taken: a run, a segment, an experiment or a model."""
     if refs.run_id_of(ref) or refs.segment_id_of(ref) or refs.experiment_id_of(ref):
         return True
-    part = ref.removeprefix(refs.MODELS)
-    return part != ref and refs.decode_model_name(part) is not None
+    return refs.model_id_of(ref) is not None
 
 
 class Mirror:
