@@ -150,6 +150,14 @@ def test_a_dataframe_has_mlflow_s_columns(repo: Path, few: int, monkeypatch: pyt
     assert frame[frame["metrics.acc"] > 0.8]["tags.mlflow.runName"].tolist() == ["ant"]
 
 
+def test_params_are_text_in_mlflow_s_dialect(repo: Path) -> None:
+    pytest.importorskip("pandas")
+    frame = gitruns.search_runs(search_all_experiments=True, dialect="mlflow")
+    assert frame["params.lr"].tolist() == ["auto", "1", "0.1"]
+    assert frame["params.layers"].dropna().tolist() == ["4"]
+    assert frame["params.odd `key`"].tolist()[0] == "True"
+
+
 def test_nothing_found_is_an_empty_dataframe(repo: Path) -> None:
     pytest.importorskip("pandas")
     frame = gitruns.search_runs(filter_string="acc > 7")

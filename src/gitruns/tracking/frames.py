@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gitruns.entities.values import Scalar
+from gitruns.entities.values import Scalar, param_text
 from gitruns.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -37,7 +37,17 @@ def search_table(repo: Repo, filter_string: str | None, max_results: int, how: d
     library = import_extra({"arrow": "pyarrow"}.get(form, form), form, f"output_format='{form}'")
     attributes = ("run_id", "experiment_id", "status", "start_time", "end_time", "run_name")
     found = read_columns(repo, filter_string or "", attributes=attributes, max_results=max_results, **how)
-    return makers[form](library, _renamed(found))
+    columns = _renamed(found)
+    return makers[form](library, _params_as_text(columns) if str(how["dialect"]) == "mlflow" else columns)
+
+
+def _params_as_text(columns: dict[str, list[Scalar]]) -> dict[str, list[Scalar]]:
+    """Returns the columns with params as MLflow has them: text, None where a run has none."""
+
+    def text(value: Scalar) -> Scalar:
+        return None if value is None else param_text(value)
+
+    return {name: list(map(text, values)) if name.startswith("params.") else values for name, values in columns.items()}
 
 
 def _renamed(found: RunColumns) -> dict[str, list[Scalar]]:
