@@ -76,7 +76,7 @@ class BaseBackend(ABC):
 
     def bulk_reader(self) -> Callable[[ObjectId, int], tuple[str, bytes]]:
         """Returns what reads objects of at most so many bytes, one after the other, as `Backend.bulk_reader` says."""
-        looks = [self._packed_reader(), lambda oid, max_bytes: self._loose.read(oid, max_bytes)]
+        looks: list[Callable[[ObjectId, int], tuple[str, bytes] | None]] = [self._packed_reader(), self._loose.read]
 
         def read(oid: ObjectId, max_bytes: int) -> tuple[str, bytes]:
             for place, look in enumerate(looks):
