@@ -127,6 +127,7 @@ _HELD = {
     ),
     "lost": ("the remote had them and has them no more", "git runs push --restore, or git runs fetch --take"),
     "rewritten": ("the remote rewrote them", "keep ours: git runs push --restore; take theirs: git runs fetch --take"),
+    "unreadable": ("they are damaged here", "git runs verify says what is wrong"),
     "not-merged": ("the remote has states of them that could not be merged", "git runs fetch says why"),
 }
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
 from gitruns.entities.run import Run
 from gitruns.entities.source import Source
-from gitruns.errors import GitRunsError
+from gitruns.errors import CorruptDataError, GitRunsError, NotFoundError
 from gitruns.gitstore import refs
+from gitruns.gitstore.glance import Glancer
 from gitruns.gitstore.transport import Moved
-from gitruns.sync.fetch import is_purge
 from gitruns.sync.published import Publishing
 from gitruns.sync.report import Held, PublicFile, Selection, wants
 from gitruns.sync.state import State
@@ -78,6 +78,7 @@ class Planner:
         self._policy = policy
         self._restore = restore
         self._allowed: dict[RunId, ObjectId] = {}
+        self.glancer = Glancer(repo.store.backend)
 
     def is_published(self, commit: ObjectId) -> bool:
         """Returns whether a commit is published on the remote, or may be with what goes there."""
@@ -109,9 +110,9 @@ class Planner:
                 continue
             if self._is_redundant(run_id, tip):
                 continue
-            if self._is_held_for_the_remote(plan, run_id, ref, tip):
+            if self._is_unreadable(plan, run_id, tip) or self._is_held_for_the_remote(plan, run_id, ref, tip):
                 continue
-            if is_purge(self._store, tip):
+            if self._is_purge(tip):
                 plan.purged[run_id] = tip
             else:
                 found[run_id] = tip
@@ -144,7 +145,7 @@ class Planner:
         if not self._store.backend.has_object(old):
             return False
         try:
-            return self._store.newest_tips((old, tip)) == (tip,) or is_purge(self._store, tip)
+            return self._store.newest_tips((old, tip)) == (tip,) or self._is_purge(tip)
         except GitRunsError:
             return False
 
@@ -156,7 +157,7 @@ class Planner:
             on_remote = tip is not None and (
                 self._state.known.get(refs.run_ref(run_id)) == tip or self._is_in_known_segment(run_id, tip)
             )
-            if tip is not None and not on_remote and not is_purge(self._store, tip):
+            if tip is not None and not on_remote and not self._is_purge(tip):
                 found[run_id] = tip
         return found
 
@@ -216,21 +217,37 @@ class Planner:
 
     def _is_purged_here(self, run_id: RunId) -> bool:
         own = self._store.backend.read_ref(refs.run_ref(run_id))
-        return own is not None and is_purge(self._store, own)
+        return own is not None and self._is_purge(own)
 
     # What may travel
 
     def _judge(self, plan: Plan, tips: Mapping[RunId, ObjectId]) -> None:
         unknown = {one: tip for one, tip in tips.items() if self._allowed.get(one) != tip}
-        sources = dict(self._sources(unknown))
+        sources = dict(self._sources(plan, unknown))
         verdict = self._publishing.judge(sources, with_source=self._with_source, policy=self._policy)
         plan.held.update(verdict.held)
         plan.files += verdict.files
-        self._allowed.update({one: tip for one, tip in unknown.items() if one not in verdict.held})
+        self._allowed.update({one: tip for one, tip in unknown.items() if one not in plan.held})
 
-    def _sources(self, tips: Mapping[RunId, ObjectId]) -> Iterable[tuple[RunId, Source]]:
-        for (run_id, tip), run in zip(tips.items(), self._store.read_listed(tips.values()), strict=True):
-            yield run_id, run.info.source if isinstance(run, Run) else self._store.read_run(tip).info.source
+    def _sources(self, plan: Plan, tips: Mapping[RunId, ObjectId]) -> Iterable[tuple[RunId, Source]]:
+        for run_id, tip in tips.items():
+            if self._is_unreadable(plan, run_id, tip):
+                continue
+            source = self.glancer.at(tip).source
+            if source is not None:
+                yield run_id, source
+
+    def _is_unreadable(self, plan: Plan, run_id: RunId, tip: ObjectId) -> bool:
+        """Returns whether a run cannot be looked at; then it stays here, and keeps no other."""
+        try:
+            self.glancer.at(tip)
+        except (CorruptDataError, NotFoundError):
+            plan.held[run_id] = Held(run_id=run_id, reason="unreadable")
+            return True
+        return False
+
+    def _is_purge(self, tip: ObjectId) -> bool:
+        return self.glancer.at(tip).source is None
 
     # What goes with runs
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gitruns.repo import Repo
 
 MAX_REJECTIONS = 10
-_WAIT_S, _LONGEST_WAIT_S = 0.1, 8.0
+_WAIT_S, _LONGEST_WAIT_S = 0.25, 30.0
 _CALM_AFTER_MS = 60_000
 """When nobody was in the way for so long, nobody is any more."""
 
@@ -209,22 +209,22 @@ class _Pushing:
     # Others at the same refs
 
     def _give_way(self) -> None:
-        """Lets others go first where many move the same refs: so each of them is rejected a few times only.
+        """Lets others go first where many move the same refs, so that each of them is rejected a few times only.
 
-        The time to keep out of the way doubles with each rejection and shrinks with each push without one, so it finds
-        the measure of how many they are.
+        How long is doubled by each rejection and shrinks with each push, so it finds the measure of how many they are.
+        Who was rejected waits less the next time: otherwise those who won would win again and again.
         """
         state = self.state
         if time.time_ns() // 1_000_000 - state.busy_at_ms > _CALM_AFTER_MS:
             state.busy_s = 0.0
         if state.busy_s and any(move.old is not None for move in self.planner.plan().moves(state.known)):
-            self._wait()
+            self._wait(state.busy_s)
             self._catch_up()
-            self.state.busy_s *= 0.75
+            self.state.busy_s = self.state.busy_s * 0.9 if self.state.busy_s > _WAIT_S else 0.0
 
     def _meet(self) -> None:
         self.state.busy_s = min(max(2 * self.state.busy_s, _WAIT_S), _LONGEST_WAIT_S)
-        self._wait()
+        self._wait(self.state.busy_s / 2**self._report.rejections)
 
     def _catch_up(self) -> None:
         self._report.fetched = fetch_from(self._repo, self._target, self._transport, progress=self._progress)
@@ -232,8 +232,9 @@ class _Pushing:
         self._reread()
         self.state.busy_s, self.state.busy_at_ms = busy_s, time.time_ns() // 1_000_000
 
-    def _wait(self) -> None:
-        longest = self.state.busy_s
+    def _wait(self, longest: float) -> None:
+        if self._progress is not None:
+            self._progress("waiting for others who push", 0, None)
         if self._deadline is not None:
             longest = min(longest, max(self._deadline - time.monotonic(), 0))
         time.sleep(random.uniform(0, longest))  # noqa: S311  only so that clones do not come back together
@@ -267,6 +268,8 @@ class _Pushing:
         def runs() -> Sequence[Run]:
             found = []
             for tip in tips.values():
+                if not self.planner.glancer.at(tip).has_artifacts:
+                    continue
                 try:
                     found.append(self._store.read_run(tip))
                 except NotFoundError:  # purged

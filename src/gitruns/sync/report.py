@@ -21,7 +21,8 @@ class Held:
 
     `reason` is a stable word: `unpublished-commit`, `snapshot-undecided`, `snapshot-never`, `snapshot-untracked`,
     `lost` (the remote had it and has it no more), `rewritten` (the remote's is no successor of what it was),
-    `not-merged` (what the remote has could not be merged here). `commit` is the source, where that is the reason.
+    `not-merged` (what the remote has could not be merged here), `unreadable` (it is damaged here). `commit` is the
+    source, where that is the reason.
     """
 
     run_id: RunId
