@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,14 @@ class Lab:
             folder.mkdir(exist_ok=True)
             self.git("init", "--quiet", "-b", "main", "--template=")
         self.repo = Repo.open(folder)
+
+    def copy(self, folder: Path) -> Lab:
+        """Copies the repository with its runs: quicker than to log them again."""
+        self.repo.close()
+        shutil.copytree(self.folder, folder, symlinks=True)
+        made = Lab(folder)
+        made.count, made.commits = self.count, self.commits
+        return made
 
     def git(self, *args: str) -> str:
         """Runs git at a time that is not now."""

@@ -44,16 +44,29 @@ def ids(runs: object) -> set[str]:
     return {run.info.id for run in runs}  # type: ignore[attr-defined]
 
 
-@pytest.fixture
-def branched(lab: Lab) -> Lab:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """main with three seeds, and a branch `feature` of two commits, the second with three seeds that are better."""
-    lab.commit("train a model", train__py="RATE = 1\n", README__md="hello\n", gitruns__yaml="")
-    seeds(lab, 0.5)
-    lab.git("switch", "--quiet", "-c", "feature")
-    lab.commit("half way", train__py="RATE = 1.5\n")
-    lab.commit("learn faster", train__py="RATE = 2\n")
-    seeds(lab, 0.4)
+    with pytest.MonkeyPatch.context() as patch:
+        for role in ("AUTHOR", "COMMITTER"):  # the session has no home yet
+            patch.setenv(f"GIT_{role}_NAME", "Ada Lovelace")
+            patch.setenv(f"GIT_{role}_EMAIL", "ada@example.org")
+        lab = Lab(tmp_path_factory.mktemp("branched") / "project")
+        lab.commit("train a model", train__py="RATE = 1\n", README__md="hello\n", gitruns__yaml="")
+        seeds(lab, 0.5)
+        lab.git("switch", "--quiet", "-c", "feature")
+        lab.commit("half way", train__py="RATE = 1.5\n")
+        lab.commit("learn faster", train__py="RATE = 2\n")
+        seeds(lab, 0.4)
     return lab
+
+
+@pytest.fixture
+def branched(template: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A copy of the template; the working directory is in it."""
+    made = template.copy(tmp_path / "branched")
+    monkeypatch.chdir(made.folder)
+    return made
 
 
 def test_head_by_its_code_and_base_by_the_merge_base(branched: Lab) -> None:
