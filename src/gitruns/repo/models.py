@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,9 +25,11 @@ from gitruns.gitstore import ChainEntry, GitStore
 from gitruns.gitstore.git_tags import VersionTag
 from gitruns.gitstore.refs import model_id_candidate
 from gitruns.repo.formats import refuse_newer_format
+from gitruns.repo.private_lock import only_one
 from gitruns.repo.runlog import now_ms
 from gitruns.repo.writer_id import stamp_edit
 
+_TURN_S = 5.0
 PATIENCE_S = 120.0
 """So long an edit is tried again while others move the model's ref."""
 
@@ -42,6 +45,7 @@ class Models:
         self._trees = store.models
         self._writer = writer
         self._note = folder / "untagged"
+        self._locks = folder / "models"
         self.identity = identity
 
     def all(self) -> list[RegisteredModel]:
@@ -105,6 +109,26 @@ class Models:
         `change` is given the present state and the time, and returns None when there is nothing to do. Fields that it
         names get one stamp. Raises `ConflictError`.
         """
+        with self._turn(model_id):
+            return self._edit(model_id, change, reason)
+
+    @contextmanager
+    def _turn(self, model_id: ModelId) -> Iterator[None]:
+        """Waits a while until no other process of this machine is editing the model: they would undo each other's work.
+
+        Only for speed: the compare-and-set decides, and who has waited long enough goes on without.
+        """
+        until = time.monotonic() + _TURN_S
+        while True:
+            with only_one(self._locks / f"{model_id}.lock") as ours:
+                if ours or time.monotonic() > until:
+                    yield
+                    return
+            time.sleep(random.uniform(0.001, 0.01))  # noqa: S311  no secret
+
+    def _edit(
+        self, model_id: ModelId, change: Callable[[RegisteredModel, int], Edit | None], reason: str
+    ) -> RegisteredModel:
         deadline, pause_s = time.monotonic() + PATIENCE_S, 0.002
         while True:
             old = self.get(model_id)
