@@ -369,6 +369,9 @@ def test_the_same_input_gives_the_same_bytes(branched: Lab, cli: Cli, tmp_path: 
     copy = tmp_path / "copy"
     shutil.copytree(branched.folder, copy, symlinks=True)
     shutil.rmtree(copy / ".git" / "gitruns", ignore_errors=True)  # index and cache: nothing is true only there
+    settings = {"diff.noprefix": "true", "diff.context": "9", "diff.algorithm": "patience", "core.abbrev": "20"}
+    for key, value in settings.items():
+        run_git(copy, "config", key, value)
     for form in ("--html", "--markdown", "--json"):
         first = cli("review", "main...feature", form)
         second = cli("-C", str(copy), "review", "main...feature", form)

@@ -62,12 +62,13 @@ class _Page:
         for place, title in enumerate(head):
             cells = [row[place] for row in section.rows]
             numbers = any(cell.kind == "number" for cell in cells)
+            verdict = place > 2 and all(cell.kind == "word" for cell in cells)  # worth more than any digits
             texts = [self._text(cell) for cell in cells]
             columns.append(
                 Column(
                     title=title,
                     cells=texts,
-                    rank=place,
+                    rank=2 if verdict else place,
                     least=None if numbers else 16 if place == 0 else 12,
                     most=None if numbers else 60,
                     right=numbers,

@@ -16,7 +16,12 @@ from gitruns.entities.source import Source
 if TYPE_CHECKING:
     from gitruns.repo import Repo
 
-_PLAIN = ("--no-ext-diff", "--no-textconv", "--no-color", "-M")
+_PLAIN = tuple(
+    "--no-ext-diff --no-textconv --no-color -M --src-prefix=a/ --dst-prefix=b/ --diff-algorithm=myers"
+    " --indent-heuristic -O/dev/null --inter-hunk-context=0 --submodule=short --no-relative".split()
+)
+_SETTINGS = ("-c", "core.quotePath=true", "-c", "diff.suppressBlankEmpty=false")
+"""What a person has configured must not change what two commits differ in: a report has the same bytes everywhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +98,16 @@ def git_diff_text(
     return _git_diff(repo, ("-p", f"-U{context_lines}"), before, after, paths).decode(errors="replace")
 
 
+def without_object_ids(patch: str) -> str:
+    """Returns a diff without its `index` lines: how far ids are shortened depends on what else a clone holds."""
+    kept, in_head = [], True
+    for line in patch.split("\n"):
+        in_head = line.startswith("diff --git ") or (in_head and not line.startswith("@@"))
+        if not (in_head and line.startswith("index ")):
+            kept.append(line)
+    return "\n".join(kept)
+
+
 def same_code(one: Source, other: Source) -> bool:
     """Returns whether two sources are the same code: equal tracked files, or equal snapshots."""
     trees = {tree for tree in (one.code_tree, one.snapshot_tree) if tree}
@@ -110,7 +125,7 @@ def _missing(repo: Repo, source: Source, which: str) -> tuple[str | None, str | 
 
 
 def _git_diff(repo: Repo, options: Sequence[str], before: str, after: str, paths: Sequence[str]) -> bytes:
-    return repo.store.git.run("diff", *_PLAIN, *options, "--end-of-options", before, after, "--", *paths)
+    return repo.store.git.run(*_SETTINGS, "diff", *_PLAIN, *options, "--end-of-options", before, after, "--", *paths)
 
 
 def _parse_numstat(data: bytes) -> tuple[FileChange, ...]:

@@ -83,7 +83,7 @@ def metric_section(metrics: Sequence[MetricDiff], *, everything: bool = False) -
     same = sum(not metric.differs and not metric.key.startswith(SYSTEM) for metric in metrics) if not everything else 0
     system = sum(metric.key.startswith(SYSTEM) and metric.differs for metric in metrics) if not everything else 0
     best = any(_best_says_more(metric) for metric in shown)
-    head = ("", "before", "after", "delta", "%", "", *(("best before", "best after") if best else ()))
+    head = ("", "before", "after", "delta", "%", *(("best before", "best after") if best else ()), "")
     rows, more = folded_rows([_metric_row(metric, best) for metric in shown], _MAX_ROWS)
     notes = [*more]
     if shown and same:
@@ -101,15 +101,15 @@ def _best_says_more(metric: MetricDiff) -> bool:
 def _metric_row(metric: MetricDiff, best: bool) -> tuple[Cell, ...]:
     verdict = metric.verdict
     tone = _TONES.get(verdict, "")
-    cells = [
+    return (
         Cell(metric.key, KEY),
         _value(last_of(metric.before)),
         _value(last_of(metric.after), tone),
         signed(metric.delta, tone),
         percent_cell(metric.percent, tone),
+        *((_value(metric.best_before), _value(metric.best_after)) if best else ()),
         Cell("" if verdict == "changed" else verdict, WORD, tone),
-    ]
-    return (*cells, _value(metric.best_before), _value(metric.best_after)) if best else tuple(cells)
+    )
 
 
 def _value(value: float | None, tone: str = "") -> Cell:

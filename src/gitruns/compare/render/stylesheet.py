@@ -80,9 +80,9 @@ footer { margin-top: 3rem; color: var(--soft); font-size: .85rem;
   border-top: 1px solid var(--line); padding-top: .8rem; }
 @media (max-width: 34rem) {
   table.wide, .wide tbody, .wide tr { display: block; } .wide thead { display: none; }
-  .wide tr { display: grid; grid-template-columns: 1fr 1fr; column-gap: 1.6rem; padding: .5rem 0;
+  .wide tr { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); column-gap: 1.6rem; padding: .5rem 0;
     border-bottom: 1px solid var(--line); }
-  .wide td:nth-child(-n+3) { grid-column: 1 / -1; }
+  .wide td:nth-child(-n+3), .wide td:nth-child(n+6) { grid-column: 1 / -1; }
   .wide td { display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .1rem 0; width: auto; }
   .wide td.number { width: auto; } .wide td:first-child { font-weight: 650; } .wide td:empty { display: none; }
   .wide td[data-label]:not(:first-child)::before { content: attr(data-label); color: var(--soft); font-weight: 400; }

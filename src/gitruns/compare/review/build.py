@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitruns.compare.changes import changes
-from gitruns.compare.code import CodeDiff, diff_commits
+from gitruns.compare.code import CodeDiff, diff_commits, without_object_ids
 from gitruns.compare.datasets import diff_datasets
 from gitruns.compare.directions import Direction, Directions
 from gitruns.compare.environment import EnvironmentDiff, diff_environments
@@ -258,4 +258,5 @@ def _worst(results: Sequence[RuleResult]) -> RuleResult:
 def _code(repo: Repo, span: Range, base: Side) -> CodeDiff:
     """What the change does to the code: from what the base's runs ran, where that is a commit, to the head."""
     before = base.ran.id if base.ran is not None else span.base.id
-    return diff_commits(repo, before, span.head.id, patch=True)
+    found = diff_commits(repo, before, span.head.id, patch=True)
+    return replace(found, patch=without_object_ids(found.patch))
