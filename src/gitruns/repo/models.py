@@ -110,7 +110,10 @@ class Models:
         names get one stamp. Raises `ConflictError`.
         """
         with self._turn(model_id):
-            return self._edit(model_id, change, reason)
+            before, after = self._edit(model_id, change, reason)
+        if after != before:
+            self._trees.sync(model_id, after)
+        return self._trees.read(after)
 
     @contextmanager
     def _turn(self, model_id: ModelId) -> Iterator[None]:
@@ -128,23 +131,26 @@ class Models:
 
     def _edit(
         self, model_id: ModelId, change: Callable[[RegisteredModel, int], Edit | None], reason: str
-    ) -> RegisteredModel:
+    ) -> tuple[ObjectId, ObjectId]:
+        """Moves the model's ref and returns where it was and is."""
         deadline, pause_s = time.monotonic() + PATIENCE_S, 0.002
         while True:
-            old = self.get(model_id)
+            tip = self._trees.tip(model_id)
+            if tip is None:
+                raise model_not_found(model_id)
+            old = self._trees.read(tip)
             refuse_newer_format("model", old.name, old.format_version)
             time_ms = max(now_ms(), old.last_update_time_ms)
             edit = change(old, time_ms)
             if edit is None:
-                return old
+                return tip, tip
             new, fields, subject = edit
             stamp = stamp_edit(self._store.paths.common_dir / "gitruns", self._writer, old.stamps, fields, now_ms())
             stamped: dict[str, Stamp] = {**old.stamps, **dict.fromkeys(fields, stamp)}
             new = replace(new, last_update_time_ms=time_ms, stamps=read_only(stamped))
-            commit = self._write(new, old.commit, time_ms, subject, reason)
-            if self._moved(model_id, commit, old.commit):
-                self._trees.sync(model_id, commit)
-                return self._trees.read(commit)
+            commit = self._write(new, tip, time_ms, subject, reason)
+            if self._moved(model_id, commit, tip):
+                return tip, commit
             if time.monotonic() > deadline:
                 raise ConflictError(f"cannot change model '{old.name}': others keep changing it", kind="ref-moved")
             # Whoever comes second waits a random while, so that many processes do not keep meeting.
