@@ -22,7 +22,11 @@ from gitruns.query.ast import (
     Truth,
     Value,
 )
+from gitruns.query.fields import RUNS
 from gitruns.query.moments import UNITS_MS
+
+_TAGS_OF_FACTS = {"mlflow.runName": "run_name", "mlflow.parentRunId": "parent_run_id"}
+"""Tags in which MLflow keeps what is a fact of a run here: whoever searches for them finds it."""
 
 _SUMMARY_COLUMNS = {name: name for name in ("first", "last", "min", "max", "mean", "count")}
 
@@ -77,6 +81,8 @@ class Operands:
             return self.attribute(value.key)
         if value.entity is Entity.BARE:
             return self._bare(value.key)
+        if value.entity is Entity.TAG and value.key in _TAGS_OF_FACTS and self._scope.layout.subject is RUNS:
+            return self.attribute(_TAGS_OF_FACTS[value.key])
         key = self._scope.key(self._scope.layout.kinds[value.entity], value.key)
         return self._metric(key, "last") if value.entity is Entity.METRIC else self._label(key)
 

@@ -235,6 +235,7 @@ _FIELDS: Mapping[str, Callable[[object], object]] = {
     "name": lambda given: names.check_text("run name", given, names.MAX_NAME_LENGTH),
     "experiment_id": text,
     "status": status_from_json,
+    "end_time_ms": optional_integer,
     "user": optional_text,
     "host": optional_text,
     "entry_point": optional_text,

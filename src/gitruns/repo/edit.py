@@ -13,7 +13,7 @@ from gitruns.entities.environment import read_only
 from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Lifecycle, Run
 from gitruns.entities.stamp import Stamp
-from gitruns.errors import ConflictError, NotFoundError
+from gitruns.errors import ConflictError, InvalidInputError, NotFoundError
 from gitruns.repo.elsewhere import not_to_change
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.manifest import packed, unpacked
@@ -41,6 +41,7 @@ class Transaction:
         self._tags: dict[str, str | None] = {}
         self._fields: dict[str, str] = {}
         self._artifacts: list[Artifact] = []
+        self._removed: list[str] = []
 
     def set_tag(self, key: str, value: object) -> None:
         """Sets one tag."""
@@ -65,13 +66,22 @@ class Transaction:
         """Adds artifacts whose bytes are in the cache already; the same path again replaces."""
         self._artifacts.extend(artifacts)
 
+    def remove_artifacts(self, paths: Sequence[str]) -> None:
+        """Takes artifacts of an ended run away; raises `InvalidInputError` (kind `run-is-live`) on a live one."""
+        live = self._repo.live(self._run_id)
+        if live is not None and live.alive:
+            raise InvalidInputError(
+                f"cannot take artifacts of run '{self._run_id[:8]}' away: it is being written", kind="run-is-live"
+            )
+        self._removed.extend(paths)
+
     def __enter__(self) -> Transaction:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None and (self._tags or self._fields or self._artifacts):
+        if error is None and (self._tags or self._fields or self._artifacts or self._removed):
             self._write()
 
     def _write(self) -> None:
@@ -102,7 +112,7 @@ class Transaction:
             raise not_to_change(self._repo, self._run_id)
         old = store.read_run(tip)
         refuse_newer_format("run", old.info.name, old.format_version)
-        if self._artifacts:
+        if self._artifacts or self._removed:
             old = unpacked(self._repo.cache, old)
         time_ms = now_ms()
         stamp = stamp_edit(self._repo.folder, self._repo.writer, old.stamps, self._stamped_fields(), time_ms)
@@ -125,6 +135,7 @@ class Transaction:
         if "lifecycle" in self._fields:
             info = replace(info, lifecycle=Lifecycle(self._fields["lifecycle"]))
         artifacts = {artifact.path: artifact for artifact in (*old.artifacts, *self._artifacts)}
+        artifacts = {path: one for path, one in artifacts.items() if path not in self._removed}
         stamps = {**old.stamps, **dict.fromkeys(self._stamped_fields(), stamp)}
         return replace(
             old,
@@ -135,7 +146,7 @@ class Transaction:
         )
 
     def _stamped_fields(self) -> list[str]:
-        artifacts = [f"artifacts/{artifact.path}" for artifact in self._artifacts]
+        artifacts = [f"artifacts/{path}" for path in (*(one.path for one in self._artifacts), *self._removed)]
         return [*(f"tags/{key}" for key in self._tags), *(f"run/{key}" for key in self._fields), *artifacts]
 
     def _subject(self) -> str:
@@ -148,6 +159,8 @@ class Transaction:
             parts.append("edit tags " + ", ".join(sorted(self._tags))[:60])
         if self._artifacts:
             parts.append(f"add {len(self._artifacts)} artifacts")
+        if self._removed:
+            parts.append(f"remove {len(self._removed)} artifacts")
         return "; ".join(parts)
 
 

@@ -14,6 +14,8 @@ from gitruns.entities.values import fold_summaries
 from gitruns.journal import LiveRun
 
 _OUTCOME = ("status", "end_time_ms", "exit_code", "error", "writer")
+_KEYS = {"end_time_ms": "end_time"}
+"""Fields that `run.yaml`, and so a stamp, calls otherwise."""
 
 
 def final_info(live: LiveRun) -> RunInfo:
@@ -107,12 +109,13 @@ def _merged_info(old: Run, live: LiveRun, stamps: dict[str, Stamp], later: _Late
     info = old.info
     stored = {field.name for field in fields(RunInfo)}
     for field, (time_ms, value) in live.field_changes.items():
-        stamp = later.stamp(f"run/{field}", time_ms)
-        known = stamps.get(f"run/{field}")
+        name = f"run/{_KEYS.get(field, field)}"
+        stamp = later.stamp(name, time_ms)
+        known = stamps.get(name)
         if field not in stored:
             continue
         if getattr(info, field) != value and (known is None or known < stamp):
-            stamps[f"run/{field}"] = stamp
+            stamps[name] = stamp
             info = replace(info, **{field: value})
     final = final_info(live)
     if is_late(live):

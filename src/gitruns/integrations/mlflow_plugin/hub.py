@@ -1,0 +1,60 @@
+"""One repository as all of MLflow's stores in this process share it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitruns.integrations.mlflow_plugin.addresses import repo_folder, repo_uri
+from gitruns.integrations.mlflow_plugin.open_logs import OpenLogs
+from gitruns.repo import Repo
+from gitruns.tracking.session import Session
+
+_SERVER_VARIABLE = "_MLFLOW_SERVER_FILE_STORE"
+"""What MLflow's server tells its workers where runs are: who has it logs on behalf of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A repository, its address, and the logs that are open. `in_server`: clients are other processes than this."""
+
+    session: Session
+    repo: Repo
+    uri: str
+    logs: OpenLogs
+    in_server: bool
+
+
+_hubs: dict[str, Hub] = {}
+_by_place: dict[tuple[str, ...], Hub] = {}
+_lock = threading.RLock()
+
+
+def hub_at(uri: str) -> Hub:
+    """Returns the repository that an address names; raises `NotFoundError` (kind `not-a-repository`)."""
+    folder = repo_folder(uri)
+    place = ("", str(Path.cwd()), os.environ.get("GITRUNS_REPO", "")) if folder is None else (str(folder.absolute()),)
+    with _lock:
+        found = _by_place.get(place)
+        if found is None:
+            session = Session.open(folder)
+            repo = session.repo
+            root = repo_uri(Path(repo.store.paths.work_tree or repo.store.paths.git_dir).resolve())
+            found = _hubs.get(root)
+            if found is None:
+                in_server = _SERVER_VARIABLE in os.environ
+                logs = OpenLogs(repo, in_server=in_server)
+                found = _hubs[root] = Hub(session, repo, root, logs, in_server)
+            _by_place[place] = found
+        return found
+
+
+def close_all() -> None:
+    """Closes all repositories: at the end of the process."""
+    with _lock:
+        for hub in _hubs.values():
+            hub.logs.close()
+        _hubs.clear()
+        _by_place.clear()
