@@ -24,7 +24,7 @@ from gitruns.sync.mirror import Mirror, is_ours
 from gitruns.sync.plan import Plan, Planner
 from gitruns.sync.published import Publishing, snapshot_policy
 from gitruns.sync.remotes import Remote, choose_remote
-from gitruns.sync.report import PushReport, Selection
+from gitruns.sync.report import PushReport, Selection, select
 from gitruns.sync.state import read_state, write_state
 from gitruns.sync.tidy import folded_refs
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gitruns.repo import Repo
 
 MAX_REJECTIONS = 10
+_TOO_BUSY = f"others were quicker {MAX_REJECTIONS} times; the next push sends it"
 _WAIT_S, _LONGEST_WAIT_S = 0.25, 30.0
 _CALM_AFTER_MS = 60_000
 """When nobody was in the way for so long, nobody is any more."""
@@ -136,21 +137,15 @@ class _Pushing:
         while True:
             plan = self._folded(self.planner.plan(), selection)
             self._upload(plan)
-            if not plan.ahead and self._send(plan):
-                if self._settle_numbers():
-                    continue  # the models say so now, and go once more
+            stale = set(plan.ahead) or self._send(plan)
+            if not stale:
                 break
             self._report.rejections += 1
-            if self._report.rejections > MAX_REJECTIONS:
-                raise RemoteError(
-                    f"gave up pushing to '{self._target.shown}': others were quicker {MAX_REJECTIONS} times",
-                    kind="remote-busy",
-                    retryable=True,
-                    hint="nothing is lost: type it again",
-                    rejections=MAX_REJECTIONS,
-                )
+            if self._report.rejections == MAX_REJECTIONS:
+                self._report.refused.update(dict.fromkeys(sorted(stale), _TOO_BUSY))
+                break
             self._meet()
-            self._catch_up()
+            self._catch_up(stale)
         self._note(plan)
         self._report.runs = tuple(self._sent)
         self._tidy()
@@ -219,15 +214,23 @@ class _Pushing:
             state.busy_s = 0.0
         if state.busy_s and any(move.old is not None for move in self.planner.plan().moves(state.known)):
             self._wait(state.busy_s)
-            self._catch_up()
+            self._catch_up(())
             self.state.busy_s = self.state.busy_s * 0.9 if self.state.busy_s > _WAIT_S else 0.0
 
     def _meet(self) -> None:
         self.state.busy_s = min(max(2 * self.state.busy_s, _WAIT_S), _LONGEST_WAIT_S)
         self._wait(self.state.busy_s / 2**self._report.rejections)
 
-    def _catch_up(self) -> None:
-        self._report.fetched = fetch_from(self._repo, self._target, self._transport, progress=self._progress)
+    def _catch_up(self, stale: Collection[str]) -> None:
+        """Fetches and merges; of runs that others have moved only these, because the next attempt shall be quick."""
+        runs = [run_id for ref in stale if (run_id := refs.run_id_of(ref)) is not None]
+        self._report.fetched = fetch_from(
+            self._repo,
+            self._target,
+            self._transport,
+            selection=select(runs) if runs and len(runs) == len(stale) else None,
+            progress=self._progress,
+        )
         busy_s = self.state.busy_s
         self._reread()
         self.state.busy_s, self.state.busy_at_ms = busy_s, time.time_ns() // 1_000_000
@@ -280,19 +283,19 @@ class _Pushing:
 
     # Refs
 
-    def _send(self, plan: Plan) -> bool:
-        """Sends a plan; returns whether the remote took all that it was not refusing for good."""
+    def _send(self, plan: Plan) -> set[str]:
+        """Sends a plan; returns the refs that somebody else has moved meanwhile."""
         for subset in plan.subsets:
             plan.segments += self._store.write_segments([subset])
         moves = plan.moves(self.state.known)
         if not moves:
-            return True
+            return set()
         probed = set() if self.state.probed else self._probe(moves[0])
         answer = self._transport.push([move for move in moves if move.ref not in probed])
         self._learn(moves, answer.done)
         self._report.refused.update(answer.refused)
         self._count(plan, answer.done | probed)
-        return not answer.stale
+        return set(answer.stale)
 
     def _probe(self, move: Moved) -> set[str]:
         """Pushes one ref alone and returns it: a host that takes no refs of runs says so before all is sent."""
