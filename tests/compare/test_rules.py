@@ -56,7 +56,16 @@ def test_a_section_of_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    "section", [{"rules": 3}, {"code": 3}, {"code": ["a\nb"]}, {"nearest": "yes"}, {"experiment": 3}, {"metrics": {}}]
+    "section",
+    [
+        {"rules": 3},
+        {"code": 3},
+        {"code": ["a\nb"]},
+        {"nearest": "yes"},
+        {"signed": 1},
+        {"experiment": 3},
+        {"metrics": {}},
+    ],
 )
 def test_a_bad_setting_is_refused(section: Mapping[str, Any]) -> None:
     with pytest.raises(InvalidInputError) as caught:

@@ -27,7 +27,7 @@ from gitruns.compare.review.report import (
     verdict_of,
 )
 from gitruns.compare.review.revisions import Range, read_range
-from gitruns.compare.review.rules import ReviewSettings, Rule, parse_review
+from gitruns.compare.review.rules import SIGNED_RULE, ReviewSettings, Rule, parse_review
 from gitruns.compare.review.same_code import CodeKeys
 from gitruns.compare.run_diff import diff_params
 from gitruns.compare.runs_by_code import RunsByCode
@@ -37,6 +37,7 @@ from gitruns.compare.statistics import Sample, welch
 from gitruns.entities.ids import ExperimentId
 from gitruns.entities.run import Run
 from gitruns.entities.values import Point
+from gitruns.gitstore.signatures import Trust
 from gitruns.repo.curves import curve_points
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def build_review(repo: Repo, request: Request) -> Review:
     shown = [_pair_review(repo, pair, found, settings.directions) for pair in pairs[:MAX_PAIRS]]
     judged = bool(pairs) and (head.exact or found.nearest)
     rules = _all_rules(pairs, found, settings.directions, judged=judged)
+    if found.signed:
+        rules = (*rules, _signatures(repo, base, head))
     return Review(
         span=span,
         base=base,
@@ -242,6 +245,21 @@ def _all_rules(
         why = "there is no run of this code to judge"
         return tuple(RuleResult(rule=rule, outcome=Outcome.UNDECIDED, why=why) for rule in settings.rules)
     return tuple(_worst([judge(rule, pair, directions.of(rule.metric)) for pair in pairs]) for rule in settings.rules)
+
+
+def _signatures(repo: Repo, base: Side, head: Side) -> RuleResult:
+    """Whether all runs that count, of both sides, are signed with a key that git knows."""
+    wanted = {run.info.id for side in (base, head) for run in side.runs}
+    if not head.runs:
+        return RuleResult(rule=SIGNED_RULE, outcome=Outcome.UNDECIDED, why="there is no run of this code to look at")
+    good = {
+        signed.run_id
+        for signed in repo.check_signatures(wanted)
+        if signed.run_id in wanted and signed.signature.trust is Trust.GOOD
+    }
+    lacking = len(wanted) - len(good)
+    why = f"{lacking} of {len(wanted)} runs are not" if lacking else f"all {len(wanted)} runs are"
+    return RuleResult(rule=SIGNED_RULE, outcome=Outcome.BROKEN if lacking else Outcome.HELD, why=why)
 
 
 _BADNESS = (Outcome.BROKEN, Outcome.UNDECIDED, Outcome.NO_BASE, Outcome.HELD)

@@ -30,6 +30,7 @@ class Demand(str, Enum):
     AT_LEAST = "at least"
     AT_MOST = "at most"
     NOT_SIGNIFICANTLY_WORSE = "not significantly worse"
+    SIGNED = "signed"
 
 
 RELATIVE = (Demand.NO_WORSE, Demand.BETTER, Demand.NOT_SIGNIFICANTLY_WORSE)
@@ -52,7 +53,8 @@ class Rule:
 class ReviewSettings:
     """What `review:` says. `code` are the paths that matter, `nearest` lets a run of other code be judged.
 
-    `metrics` limits what is shown, in this order; `experiment` which runs are looked at.
+    `metrics` limits what is shown, in this order; `experiment` which runs are looked at. `signed` asks for runs that
+    are signed with a key that git knows.
     """
 
     rules: tuple[Rule, ...] = ()
@@ -60,9 +62,13 @@ class ReviewSettings:
     nearest: bool = False
     metrics: tuple[str, ...] = ()
     experiment: str | None = None
+    signed: bool = False
 
 
-_OPTIONS = ("rules", "code", "nearest", "metrics", "experiment")
+SIGNED_RULE = Rule(metric="runs", text="signed with a known key", demand=Demand.SIGNED)
+"""What `signed: true` asks for."""
+
+_OPTIONS = ("rules", "code", "nearest", "metrics", "experiment", "signed")
 _NUMBER = r"(?P<amount>[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
 _FORMS: tuple[tuple[Demand, re.Pattern[str]], ...] = (
     (Demand.NOT_SIGNIFICANTLY_WORSE, re.compile(r"not significantly worse")),
@@ -107,9 +113,7 @@ def parse_review(section: Mapping[str, Any]) -> ReviewSettings:
     if not isinstance(rules, Mapping):
         raise _bad("rules", rules, "a mapping of metrics to rules")
     written = {**{key: value for key, value in section.items() if key not in _OPTIONS}, **rules}
-    nearest, experiment = section.get("nearest", False), section.get("experiment")
-    if not isinstance(nearest, bool):
-        raise _bad("nearest", nearest, "true or false")
+    nearest, experiment = _truth(section, "nearest"), section.get("experiment")
     if experiment is not None and not isinstance(experiment, str):
         raise _bad("experiment", experiment, "text")
     return ReviewSettings(
@@ -118,7 +122,15 @@ def parse_review(section: Mapping[str, Any]) -> ReviewSettings:
         nearest=nearest,
         metrics=_texts("metrics", section.get("metrics", ())),
         experiment=experiment,
+        signed=_truth(section, "signed"),
     )
+
+
+def _truth(section: Mapping[str, Any], key: str) -> bool:
+    value = section.get(key, False)
+    if not isinstance(value, bool):
+        raise _bad(key, value, "true or false")
+    return value
 
 
 def _rules(metric: str, texts: object) -> list[Rule]:
