@@ -176,13 +176,17 @@ def test_many_runs_are_archived_by_themselves(
     assert archive_if_many(repo) is None
     monkeypatch.setattr(archiving, "AUTO_ABOVE", 5)
     git(git_repo, "config", "runs.archive", "off")
-    Repo.open(git_repo).recover()
+    ids.append(log("run-6"))
     assert run_refs(git, git_repo) == sorted(ids)
     git(git_repo, "config", "runs.archive", "auto")
     Repo.open(git_repo).recover()
+    assert run_refs(git, git_repo) == sorted(ids)  # who only looks at runs does not wait for it
+    client = Client(git_repo)
+    client.set_terminated(client.create_run("0").info.run_id)
+    client.repo.close()
     assert len(run_refs(git, git_repo)) == 1
     git(git_repo, "pack-refs", "--all")
-    assert len(Repo.open(git_repo).list_runs()) == 6
+    assert len(Repo.open(git_repo).list_runs()) == 8
 
 
 def test_what_cannot_be_archived_is_not_tried_each_time(repo: Repo, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -260,7 +260,7 @@ class Repo(LogPlace, Searchable):
         """Seals every run that is over or whose writers are dead, and returns those that this call sealed.
 
         Sealed journals are removed once the objects are on disk. Every ordinary command begins with this. With
-        `archive` finished runs are archived when they are very many.
+        `archive` finished runs are archived when they are very many and some were sealed.
         """
         done = upkeep.recover(self, archive=archive)
         self.models.settle()

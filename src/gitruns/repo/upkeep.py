@@ -73,7 +73,8 @@ def _ensure_experiment(repo: Repo, live: LiveRun) -> None:
 def recover(repo: Repo, *, archive: bool = True) -> list[RunId]:
     """Seals every run whose writers are done or dead, syncs what is sealed, and returns what this call sealed.
 
-    With `archive` finished runs are archived when they are very many.
+    With `archive` finished runs are archived when they are very many and this call has sealed some: whoever only looks
+    at runs does not wait for that.
     """
     done = []
     for run_id in repo.live_ids():
@@ -82,7 +83,7 @@ def recover(repo: Repo, *, archive: bool = True) -> list[RunId]:
                 done.append(run_id)
     sync_sealed(repo, repo.live_ids())
     sweep(repo.live_root)
-    if archive:
+    if archive and done:
         archive_by_itself(repo)
     return done
 
