@@ -47,7 +47,10 @@ def test_models_by_mlflows_filters(filled: Registry) -> None:
     assert names(filled, "name ILIKE 'LET%' AND tags.team = 'vision'", **mlflow) == ["Letters"]
     assert names(filled, "tags.`team` != 'vision'", **mlflow) == []
     assert names(filled, "name IN ('digits', 'x')", **mlflow) == ["digits"]
-    assert names(filled, f"tags.`{PROMPT_TAG}` = 'true'", **mlflow) == ["greeting"]
+    for asked in ("= 'true'", "!= 'false'"):
+        assert names(filled, f"tags.`{PROMPT_TAG}` {asked}", **mlflow) == ["greeting"]
+    for asked in ("!= 'true'", "= 'false'"):
+        assert names(filled, f"tags.`{PROMPT_TAG}` {asked}", **mlflow) == ["Letters", "digits"]
     assert names(filled, "", order_by=["name DESC"], **mlflow) == ["digits", "Letters"]
     assert names(filled, "", order_by=["last_updated_timestamp DESC"], **mlflow) == ["digits", "Letters"]
     for refused in ("name > 'a'", "status = 'x'", "version_number = 1", "name = 1", "name = 'a' OR name = 'b'"):

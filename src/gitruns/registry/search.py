@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -14,6 +14,7 @@ from gitruns.entities.model import RegisteredModel
 from gitruns.entities.status import Lifecycle
 from gitruns.errors import InvalidInputError
 from gitruns.query import MODEL_VERSIONS, MODELS, Dialect, Subject, read_order, read_query
+from gitruns.query.ast import And, Comparison, Condition, Entity, Field, Text
 from gitruns.query.evaluate import evaluate, in_order
 from gitruns.registry.registered import RegisteredVersion
 
@@ -25,7 +26,7 @@ T = TypeVar("T")
 MOST_MODELS = 1000
 MOST_VERSIONS = 200_000
 PROMPT_TAG = "mlflow.prompt.is_prompt"
-"""Models with this tag are MLflow's prompts, which a search shows only when it asks for the tag."""
+"""Models and versions with this tag are MLflow's prompts: its searches show them only when they ask for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +48,9 @@ def search_models(
     dialect: Dialect = Dialect.NATIVE,
 ) -> Page[RegisteredModel]:
     """Returns the models that match, by name unless `order_by` says otherwise."""
-    if dialect is Dialect.MLFLOW and PROMPT_TAG not in filter:
-        found = [one for one in registry.list_models(lifecycle) if one.tags.get(PROMPT_TAG, "").lower() != "true"]
-    else:
-        found = registry.list_models(lifecycle)
+    found = registry.list_models(lifecycle)
+    if dialect is Dialect.MLFLOW and not _asks_for_prompts(read_query(filter, dialect, MODELS)):
+        found = [one for one in found if not _is_prompt(one.tags)]
     matching = _matching(found, filter, order_by, dialect, MODELS, _model_fields)
     return _page(matching, max_results, page_token, MOST_MODELS, (filter, tuple(order_by)))
 
@@ -72,6 +72,8 @@ def search_versions(
         for version in model.versions.values()
         if lifecycle in (None, version.lifecycle)
     ]
+    if dialect is Dialect.MLFLOW and not _asks_for_prompts(read_query(filter, dialect, MODEL_VERSIONS)):
+        found = [one for one in found if not (_is_prompt(one.version.tags) or _is_prompt(one.model.tags))]
     found.sort(key=lambda one: (-one.version.last_update_time_ms, one.model.name, -one.version.shown_number))
     matching = _matching(found, filter, order_by, dialect, MODEL_VERSIONS, _version_fields)
     return _page(matching, max_results, page_token, MOST_VERSIONS, (filter, tuple(order_by)))
@@ -88,8 +90,28 @@ def _matching(
     tree = read_query(text, dialect, subject)
     order = read_order(order_by, dialect, subject)
     now = datetime.now().astimezone()
-    kept = [one for one in found if evaluate(tree, *fields(one), subject, now)]
+    kept = [one for one in found if evaluate(tree, *_as_asked(fields(one), dialect), subject, now)]
     return in_order(kept, order, fields, subject) if order else kept
+
+
+def _is_prompt(tags: Mapping[str, str]) -> bool:
+    return tags.get(PROMPT_TAG, "").lower() == "true"
+
+
+def _asks_for_prompts(tree: Condition) -> bool:
+    """Returns whether an MLflow filter asks for prompts; it joins comparisons with AND only."""
+    for one in tree.conditions if isinstance(tree, And) else (tree,):
+        if isinstance(one, Comparison) and one.left == Field(Entity.TAG, PROMPT_TAG) and isinstance(one.right, Text):
+            return (one.operator, one.right.value.lower()) in (("=", "true"), ("!=", "false"))
+    return False
+
+
+def _as_asked(
+    fields: tuple[dict[str, Any], Mapping[str, str]], dialect: Dialect
+) -> tuple[dict[str, Any], Mapping[str, str]]:
+    """To MLflow what is no prompt counts as one whose tag is `false`, also where there is no such tag."""
+    attributes, tags = fields
+    return attributes, {PROMPT_TAG: "false", **tags} if dialect is Dialect.MLFLOW else tags
 
 
 def _model_fields(model: RegisteredModel) -> tuple[dict[str, Any], Any]:
