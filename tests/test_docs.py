@@ -65,7 +65,7 @@ def error_kinds() -> set[str]:
     found = set()
     for _, tree in modules():
         for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error"):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("Error", "_cause")):
                 values = [keyword.value for keyword in node.keywords if keyword.arg == "kind"]
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "default_kind":
                 values = [node.value]

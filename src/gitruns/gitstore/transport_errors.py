@@ -19,22 +19,26 @@ class _Cause:
     hint: str
 
 
-def _cause(kind: str, hint: str, *words: str, retryable: bool = False) -> _Cause:
+def _cause(*words: str, kind: str, hint: str, retryable: bool = False) -> _Cause:
     return _Cause(re.compile("|".join(words), re.IGNORECASE), kind, retryable, hint)
 
 
 # The first that fits counts, so the surer ones stand first. The words are git's own, in the C locale, and those of ssh
 # and curl, which git passes on.
 _CAUSES = (
-    _cause("remote-ref-moved", "type it again", r"couldn't find remote ref", r"not our ref", retryable=True),
     _cause(
-        "protocol-refused",
-        "allow it, if you trust the address: git config protocol.<name>.allow always",
-        r"transport '.*?' not allowed",
+        r"couldn't find remote ref",
+        r"not our ref",
+        kind="remote-ref-moved",
+        hint="type it again",
+        retryable=True,
     ),
     _cause(
-        "auth-failed",
-        "see that 'git fetch {remote}' works here; in a hook or CI nothing can be asked",
+        r"transport '.*?' not allowed",
+        kind="protocol-refused",
+        hint="allow it, if you trust the address: git config protocol.<name>.allow always",
+    ),
+    _cause(
         r"authentication failed",
         r"could not read (username|password)",
         r"terminal prompts disabled",
@@ -44,27 +48,27 @@ _CAUSES = (
         r"permission to .* denied",
         r"(invalid|incorrect) (username|credentials)",
         r"denied to ",
+        kind="auth-failed",
+        hint="see that 'git fetch {remote}' works here; in a hook or CI nothing can be asked",
     ),
     _cause(
-        "remote-not-found",
-        "see the address: git remote get-url {remote}",
         r"does not appear to be a git repository",
         r"repository .*not found",
         r"repository '.*' does not exist",
         r"returned error: 404",
         r"no such remote",
         r"no such file or directory",
+        kind="remote-not-found",
+        hint="see the address: git remote get-url {remote}",
     ),
     _cause(
-        "remote-too-large",
-        "push less at a time: git runs push {remote} RUN…",
         r"exceeds maximum allowed size",
         r"returned error: 413",
         r"file size limit",
+        kind="remote-too-large",
+        hint="push less at a time: git runs push {remote} RUN…",
     ),
     _cause(
-        "remote-unreachable",
-        "nothing is lost: type it again when the network is back",
         r"could not resolve",
         r"connection (refused|timed out|reset|closed|was reset|aborted)",
         r"(network is unreachable|no route to host)",
@@ -90,6 +94,8 @@ _CAUSES = (
         r"unpack-objects (failed|died)",
         r"read error",
         r"could not read from remote repository",  # and nothing else: the other side went away
+        kind="remote-unreachable",
+        hint="nothing is lost: type it again when the network is back",
         retryable=True,
     ),
 )
