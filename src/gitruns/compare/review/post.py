@@ -256,9 +256,10 @@ def _needed(environ: Mapping[str, str], *names: str) -> str:
             if "\n" in value or "\r" in value:
                 raise InvalidInputError(f"{name} holds a line end", kind="bad-setting")
             return value
+    is_token = names[0].endswith("TOKEN")
     raise InvalidInputError(
         f"cannot post the report: {' or '.join(names)} is not set",
-        kind="no-token" if names[0].endswith("TOKEN") else "no-request",
+        kind="no-token" if is_token else "no-request",
         hint=f"in CI, pass it on: env: {names[0]}",
     )
 
