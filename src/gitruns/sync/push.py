@@ -139,6 +139,8 @@ class _Pushing:
             self._upload(plan)
             stale = set(plan.ahead) or self._send(plan)
             if not stale:
+                if self._settle_numbers():
+                    continue  # the models say so now, and go once more
                 break
             self._report.rejections += 1
             if self._report.rejections == MAX_REJECTIONS:
