@@ -140,6 +140,8 @@ def test_mistakes(three: Lab, cli: Cli) -> None:
     assert cli("compare", "loss > 9").code == 12
     assert cli("compare", "loss >").code == 2
     assert cli("compare", "run-1", "nobody").code == 12
+    alone = cli("compare", "latest")
+    assert alone.code == 2 and "git runs diff latest" in alone.err
     assert cli("compare", "run-1", "run-2", "-e", "x").code == 2
     assert cli("compare", "loss > 0", "--sort", "nothing").code == 2
 

@@ -14,11 +14,12 @@ from gitruns.cli.commands import command
 from gitruns.cli.documents import chosen_form, document_options, write_document
 from gitruns.cli.output import json_text
 from gitruns.cli.queries import Asked, Query
-from gitruns.errors import InvalidInputError, NotFoundError
+from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 
 if TYPE_CHECKING:
     from gitruns.compare import Comparison
     from gitruns.entities.ids import RunId
+    from gitruns.repo import Repo
 
 _COLUMN = 15
 _MAX_RUNS = 1000
@@ -77,12 +78,29 @@ def _chosen(app: App, words: Sequence[str], experiments: Sequence[str]) -> list[
         if experiments:
             raise InvalidInputError("--experiment goes with a query, not with runs", kind="usage", hint="leave it out")
         return [repo.resolve_run(word) for word in words]
-    found, more = Query(app, Asked(words=(words[0],), experiments=tuple(experiments))).ids(_MAX_RUNS)
+    try:
+        found, more = Query(app, Asked(words=(words[0],), experiments=tuple(experiments))).ids(_MAX_RUNS)
+    except InvalidInputError as error:
+        _say_if_it_is_a_run(repo, words[0], error)
+        raise
     if not found:
         raise NotFoundError(f"no run matches '{words[0]}'", kind="run-not-found", hint="git runs list")
     if more:
         app.out.talk(f"warning: more than {_MAX_RUNS} runs match; only the latest are compared")
     return found
+
+
+def _say_if_it_is_a_run(repo: Repo, word: str, error: InvalidInputError) -> None:
+    """Raises what is wrong with a query that is no query, when it names a run."""
+    try:
+        repo.resolve_run(word)
+    except GitRunsError:
+        return
+    raise InvalidInputError(
+        f"'{word}' is one run: there is nothing to compare it with",
+        kind="nothing-to-compare",
+        hint=f"name another, or compare it with its baseline: git runs diff {word}",
+    ) from error
 
 
 def _text(app: App, found: Comparison, form: str | None) -> str:
