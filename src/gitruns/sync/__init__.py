@@ -5,6 +5,7 @@ what replaces it, and nothing counts here before it was looked at. Everything ca
 typed again; the second time there is nothing to do.
 """
 
+from gitruns.sync.bundle import read_bundle, write_bundle
 from gitruns.sync.fetch import fetch
 from gitruns.sync.push import push
 from gitruns.sync.remotes import Remote, choose_remote
@@ -22,5 +23,7 @@ __all__ = [
     "choose_remote",
     "fetch",
     "push",
+    "read_bundle",
     "select",
+    "write_bundle",
 ]
