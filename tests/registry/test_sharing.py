@@ -8,10 +8,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from conftest import Git
 
-LOG = 'import gitruns\nwith gitruns.start_run():\n    gitruns.log_text("weights", "model/weights.txt")\n'
+ROOT = Path(__file__).parents[2]
+LOG = """
+import gitruns
+with gitruns.start_run():
+    gitruns.log_text("weights", "model/weights.txt")
+    gitruns.log_metric("loss", 0.5)
+"""
 
 
 @pytest.fixture
@@ -81,3 +88,52 @@ def test_a_shallow_clone_gets_the_code_of_a_version(people: list[Path], git: Git
     runs(tmp_path / "ci", "fetch")
     assert git(tmp_path / "ci", "show", "models/digits/v1:train.py") == "print('training')"
     assert git(tmp_path / "ci", "rev-parse", "--is-shallow-repository") == "true"
+
+
+def test_the_example_workflow_deploys_the_files_of_the_tag(people: list[Path], git: Git, tmp_path: Path) -> None:
+    """The steps of examples/deploy-on-model-tag.yml, as the runner would run them in a checkout of the tag."""
+    workflow = yaml.safe_load((ROOT / "examples" / "deploy-on-model-tag.yml").read_text(encoding="utf-8"))
+    assert workflow[True]["push"]["tags"] == ["models/*/v*"]  # YAML 1.1 reads `on` as true
+    ada, _ = people
+    (tmp_path / "store").mkdir()
+    git(ada, "config", "runs.store", f"file://{tmp_path}/store")
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    (tmp_path / "signers").write_text(f"ada@example.org {(tmp_path / 'key.pub').read_text()}")
+    settings = {"gpg.format": "ssh", "user.signingKey": str(tmp_path / "key.pub"), "commit.gpgSign": "true"}
+    settings |= {"gpg.ssh.allowedSignersFile": str(tmp_path / "signers"), "tag.gpgSign": "true"}
+    for name, value in settings.items():
+        git(ada, "config", "--global", name, value)
+    register(ada)
+    assert "digits v1 is confirmed by origin" in runs(ada, "push")
+
+    checkout = tmp_path / "checkout"
+    hub = f"file://{tmp_path}/hub.git"
+    git(
+        tmp_path,
+        "-c",
+        "advice.detachedHead=false",
+        "clone",
+        "-q",
+        "--depth=2",
+        "-b",
+        "models/digits/v1",
+        hub,
+        "checkout",
+    )
+    git(checkout, "config", "runs.store", f"file://{tmp_path}/store")
+    (checkout / "deploy.sh").write_text("#!/bin/sh\nfind $1 -type f | sort > deployed\n")
+    (checkout / "deploy.sh").chmod(0o755)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for step in workflow["jobs"]["deploy"]["steps"]:
+        script = step.get("run", "")
+        if script and not script.startswith("pip"):
+            done = subprocess.run(
+                ["bash", "-e", "-c", script],
+                cwd=checkout,
+                env={**os.environ, "PATH": path, "GITHUB_REF_NAME": "models/digits/v1"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    assert (checkout / "deployed").read_text() == "deploy/model/weights.txt\n"

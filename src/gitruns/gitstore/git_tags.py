@@ -18,6 +18,7 @@ from gitruns.errors import ConflictError, CorruptDataError, NotFoundError
 from gitruns.gitstore import refs
 from gitruns.gitstore.backend import Backend
 from gitruns.gitstore.chain import walk_chain
+from gitruns.gitstore.codec.info import RUN_FILE, decode_info
 from gitruns.gitstore.commits import message, reason_in
 from gitruns.gitstore.objects import Author, Commit, Tag, decode_commit, decode_tag, encode_commit, hash_object
 from gitruns.gitstore.signatures import Signer
@@ -95,13 +96,20 @@ class VersionTags:
         return hash_object("commit", data, self._backend.object_format)
 
     def source_of(self, run_tip: ObjectId) -> ObjectId | None:
-        """Returns the source commit of a run: the parent of its first commit, None when that has none."""
+        """Returns the source commit of a run: the parent of its first commit, None when that has none.
+
+        Where a shallow clone does not have the first commit, the run's own facts say it.
+        """
         commits = dict(walk_chain(self._reader, run_tip))
         firsts = [
             (commit.author.time_ms, oid) for oid, commit in commits.items() if not commits.keys() & set(commit.parents)
         ]
         parents = commits[min(firsts)[1]].parents
-        return parents[0] if parents else None
+        if not parents or self._backend.has_object(parents[0]):
+            return parents[0] if parents else None
+        with self._reader.at(run_tip) as tree:
+            data = tree.file(RUN_FILE)
+        return parents[0] if data is None else decode_info(data, strict=False).source.commit
 
     def record_commit(self, files: Mapping[str, bytes], time_ms: int) -> ObjectId:
         """Writes a commit without parents for a version that no run made, and returns it."""
