@@ -1,7 +1,11 @@
-"""Addresses of artifacts: `runs:/ID/path`, `models:/name/3`, `models:/name@alias`, `models:/name/Production`."""
+"""Addresses of artifacts: `runs:/ID/path`, `models:/name/3`, `models:/name@alias`, `models:/name/Production`.
+
+`models:/m-<32 hex>` is a logged model, in MLflow's words: all artifacts of that record.
+"""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
 
 RUNS_SCHEME = "runs:/"
 MODELS_SCHEME = "models:/"
+
+_LOGGED_MODEL = re.compile(r"models:/m-([0-9a-f]{32})(?:/(.*))?\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,9 @@ def find_place(registry: FindingPart, address: str) -> Place:
             kind="bad-address",
             hint="as in runs:/3f2a/model, models:/digits/3 or models:/digits@champion",
         )
+    logged = _LOGGED_MODEL.match(address)
+    if logged is not None:
+        return Place(run_id=registry.repo.resolve_run(logged[1]), path=(logged[2] or "").strip("/"))
     named, below = _split(address.removeprefix(MODELS_SCHEME).strip("/"), address)
     found = registry.find_version(named)
     version = found.version

@@ -30,28 +30,41 @@ class Born:
     size_bytes: int | None = None
 
 
-def born_of(registry: FindingPart, source: str | None, run_id: str | None, path: str | None) -> Born:
+def born_of(
+    registry: FindingPart, source: str | None, run_id: str | None, path: str | None, *, must_exist: bool = True
+) -> Born:
     """Returns what a new version is made of; raises `NotFoundError` for a run or artifacts that are not there.
 
-    A source that is no address of ours is only kept as text: nothing is ever read from it.
+    A source that is no address of ours is only kept as text: nothing is ever read from it. So is one that names nothing
+    here, unless it `must_exist`.
     """
     repo = registry.repo
     if source is not None and is_address(source):
-        place = find_place(registry, source)
+        try:
+            place = find_place(registry, source)
+            born = _of_run(repo, place.run_id, place.path)
+        except NotFoundError:
+            if must_exist:
+                raise
+            return _named_only(repo, source, run_id)
         if run_id is not None and repo.resolve_run(run_id) != place.run_id:
             raise InvalidInputError(
                 f"source '{source}' is of another run than '{run_id}'", kind="source-of-another-run"
             )
-        return replace(_of_run(repo, place.run_id, place.path), source=source)
+        return replace(born, source=source)
     if source is not None and path is None:
-        text = entity_names.check_text("source", source, MAX_SOURCE_LENGTH, empty=False)
-        if run_id is None:
-            return Born(source=text)
-        resolved = repo.resolve_run(run_id)
-        return Born(source=text, run_id=resolved, run_commit=_sealed(repo, resolved))
+        return _named_only(repo, source, run_id)
     if run_id is None:
         raise InvalidInputError("a version needs a source, or a run and a path in it", kind="bad-argument")
     return _of_run(repo, repo.resolve_run(run_id), path or "")
+
+
+def _named_only(repo: Repo, source: str, run_id: str | None) -> Born:
+    text = entity_names.check_text("source", source, MAX_SOURCE_LENGTH, empty=False)
+    if run_id is None:
+        return Born(source=text)
+    resolved = repo.resolve_run(run_id)
+    return Born(source=text, run_id=resolved, run_commit=_sealed(repo, resolved))
 
 
 def _of_run(repo: Repo, run_id: RunId, path: str) -> Born:

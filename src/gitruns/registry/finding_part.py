@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gitruns.entities.model import ModelId, Stage, VersionId, in_order
+from gitruns.entities.model import ModelId, ModelVersion, Stage, VersionId, in_order
+from gitruns.entities.run import MODEL_KIND
 from gitruns.entities.status import Lifecycle
 from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.registry import names
@@ -31,6 +32,16 @@ class FindingPart(ModelPart):
                 hint="let the remote decide: git runs model confirm",
             )
         return RegisteredVersion(model=model, version=found[0])
+
+    def made_by(self, version: ModelVersion) -> str | None:
+        """Returns the run that made a version; of a logged model, the run that logged it."""
+        if version.run_id is None or not version.source.startswith("models:/m-"):
+            return version.run_id
+        try:
+            record = self.repo.get_run(version.run_id)
+        except NotFoundError:
+            return version.run_id
+        return record.info.parent_run_id if record.info.kind == MODEL_KIND else version.run_id
 
     def find_version(self, text: str) -> RegisteredVersion:
         """Returns the version that `digits/3`, `digits@champion`, `digits/Production` or `digits/latest` names."""

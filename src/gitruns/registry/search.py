@@ -75,7 +75,11 @@ def search_versions(
     if dialect is Dialect.MLFLOW and not _asks_for_prompts(read_query(filter, dialect, MODEL_VERSIONS)):
         found = [one for one in found if not (_is_prompt(one.version.tags) or _is_prompt(one.model.tags))]
     found.sort(key=lambda one: (-one.version.last_update_time_ms, one.model.name, -one.version.shown_number))
-    matching = _matching(found, filter, order_by, dialect, MODEL_VERSIONS, _version_fields)
+
+    def fields(one: RegisteredVersion) -> tuple[dict[str, Any], Any]:
+        return _version_fields(one, registry.made_by(one.version))
+
+    matching = _matching(found, filter, order_by, dialect, MODEL_VERSIONS, fields)
     return _page(matching, max_results, page_token, MOST_VERSIONS, (filter, tuple(order_by)))
 
 
@@ -126,12 +130,12 @@ def _model_fields(model: RegisteredModel) -> tuple[dict[str, Any], Any]:
     }, model.tags
 
 
-def _version_fields(one: RegisteredVersion) -> tuple[dict[str, Any], Any]:
+def _version_fields(one: RegisteredVersion, run_id: str | None) -> tuple[dict[str, Any], Any]:
     version = one.version
     return {
         "name": one.model.name,
         "version_number": version.shown_number,
-        "run_id": version.run_id,
+        "run_id": run_id,
         "source_path": version.source,
         "creation_timestamp": version.creation_time_ms,
         "last_updated_timestamp": version.last_update_time_ms,

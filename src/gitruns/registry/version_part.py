@@ -34,18 +34,19 @@ class VersionPart(FindingPart):
         aliases: Collection[str] = (),
         sign: bool | None = None,
         reason: str = "",
+        must_exist: bool = True,
     ) -> RegisteredVersion:
         """Creates the next version of a model, from an address (`runs:/ID/model`) or from a run and a path in it.
 
         In a repository without a remote it has its number and git tag at once; with one, the number is claimed until
         `confirm_claims`. The version of a run that is live gets its git tag when the run ends. `sign` None: the git tag
-        is signed when the user signs tags.
+        is signed when the user signs tags. Unless the artifacts `must_exist` an address of nothing is kept as text.
         """
         text = names.check_description(description)
         checked = dict(names.check_registry_tag(key, value) for key, value in (tags or {}).items())
         wanted = [names.check_alias(alias) for alias in aliases]
         model = self.get_model(name)
-        born = born_of(self, source, run_id, path)
+        born = born_of(self, source, run_id, path, must_exist=must_exist)
         decided_here = self._models.decider() is None
         version_id = new_version_id()
         objects: dict[int, ObjectId | None] = {}
