@@ -237,6 +237,60 @@ def test_a_node_without_git_is_collected_and_twice_is_once(git_repo: Path, tmp_p
     assert git(git_repo, "rev-parse", f"refs/runs/{run.info.id}") == tip
 
 
+ON_A_NODE = """
+import os, sys
+import gitruns
+run = gitruns.start_run(run_id=sys.argv[1] if len(sys.argv) > 1 else None)
+for step in range(3):
+    gitruns.log_metric("loss", float(step), step=step)
+gitruns.log_text("text of " + str(len(sys.argv)), "note.txt")
+gitruns.flush()
+print(run.info.run_id, flush=True)
+if len(sys.argv) == 1:
+    os._exit(9)  # as one that is pre-empted
+gitruns.set_tag("again", "yes")
+gitruns.end_run()
+"""
+
+
+def log_by(script: str, folder: Path, tmp_path: Path, *arguments: str) -> RunId:
+    away = tmp_path / "work"
+    away.mkdir(exist_ok=True)
+    environ = {"PATH": "/usr/bin:/bin", "GITRUNS_JOURNAL": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], cwd=away, env=environ, stdout=subprocess.PIPE, text=True
+    )
+    return RunId(done.stdout.strip())
+
+
+def test_what_a_collected_run_logs_when_it_is_resumed_comes_once(git_repo: Path, tmp_path: Path) -> None:
+    run_id = log_by(ON_A_NODE, tmp_path / "journals", tmp_path)
+    repo = Repo.open(git_repo)
+    assert repo.collect(tmp_path / "journals").sealed == [run_id]
+    assert repo.get_run(run_id).info.status == "KILLED"
+    assert repo.collect(tmp_path / "journals").known == [run_id]
+    log_by(ON_A_NODE, tmp_path / "journals", tmp_path, run_id)
+    assert repo.collect(tmp_path / "journals").sealed == [run_id]
+    run = repo.get_run(run_id)
+    assert (run.info.status, dict(run.tags)) == ("FINISHED", {"again": "yes"})
+    assert run.metrics["loss"].count == 6
+    assert len(repo.metric_history(run_id, "loss")) == 6
+    with repo.open_artifact(run_id, "note.txt") as file:
+        assert file.read() == b"text of 2"
+    assert repo.collect(tmp_path / "journals").known == [run_id]
+
+
+def test_a_resume_that_only_sets_a_tag_is_collected_too(git_repo: Path, tmp_path: Path) -> None:
+    run_id = log_by(ON_A_NODE, tmp_path / "journals", tmp_path)
+    repo = Repo.open(git_repo)
+    repo.collect(tmp_path / "journals")
+    script = 'import sys, gitruns\nwith gitruns.start_run(run_id=sys.argv[1]):\n    gitruns.set_tag("again", "yes")'
+    log_by(script, tmp_path / "journals", tmp_path, run_id)
+    repo.collect(tmp_path / "journals")
+    run = repo.get_run(run_id)
+    assert (run.info.status, run.tags.get("again"), run.metrics["loss"].count) == ("FINISHED", "yes", 3)
+
+
 def test_a_node_without_a_commit_id_keeps_the_script(git_repo: Path, tmp_path: Path) -> None:
     log_on_a_node(tmp_path / "journals", "", tmp_path)
     repo = Repo.open(git_repo)

@@ -129,17 +129,22 @@ class PointSpool:
 
 
 def spool_points(
-    run_dir: Path, *, spill_dir: Path, memory_bytes: int = MEMORY_BYTES, live: LiveRun | None = None
+    run_dir: Path,
+    *,
+    spill_dir: Path,
+    memory_bytes: int = MEMORY_BYTES,
+    live: LiveRun | None = None,
+    marks: Path | None = None,
 ) -> PointSpool:
     """Returns the points of the journal in `run_dir` that are not sealed, sorted, with what is summed up of them.
 
-    `live` says how far to read, all there is when None. More than `memory_bytes` of lines go to a nameless file in
-    `spill_dir`.
+    `live` says how far to read, all there is when None; `marks` is as `JournalReader` has it. More than `memory_bytes`
+    of lines go to a nameless file in `spill_dir`.
     """
-    live = JournalReader(run_dir).refresh() if live is None else live
+    live = JournalReader(run_dir, marks).refresh() if live is None else live
     spool = PointSpool(live.run.metrics, spill_dir, memory_bytes)
     try:
-        for records in _records(run_dir, live):
+        for records in _records(marks or run_dir, live):
             points: PointsByMetric = {}
             for record in records:
                 _add_points(record, points)
@@ -163,8 +168,8 @@ def read_points(run_dir: Path, metric: str | None = None) -> Iterator[Point]:
                         yield Point(key, step, time_ms, value)
 
 
-def _records(run_dir: Path, live: LiveRun) -> Iterator[list[Record]]:
-    seal = read_seal(run_dir)
+def _records(marks: Path, live: LiveRun) -> Iterator[list[Record]]:
+    seal = read_seal(marks)
     covered = {} if seal is None else seal.covers
     for writer in live.writers:
         name = writer.path.name

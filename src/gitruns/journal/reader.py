@@ -35,10 +35,11 @@ class _File:
 
 
 class JournalReader:
-    """Follows the journal of one run."""
+    """Follows the journal of one run. `marks` is the folder of the mark of its seal, where that is another one."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, marks: Path | None = None) -> None:
         self.run_dir = run_dir
+        self._marks = run_dir if marks is None else marks
         self._files: dict[str, _File] = {}
 
     def refresh(self, *, now_s: float | None = None) -> LiveRun:
@@ -47,7 +48,7 @@ class JournalReader:
         `now_s` is the clock for `writer_state`. Raises `NotFoundError` kind `journal-not-found` when the folder holds
         nothing that is not sealed, `journal-unreadable` when it holds only files without an opening record.
         """
-        seal = read_seal(self.run_dir)
+        seal = read_seal(self._marks)
         covered = {} if seal is None else seal.covers
         paths = {path.name: path for path in log_files(self.run_dir)}
         self._files = {name: file for name, file in self._files.items() if name in paths}

@@ -34,14 +34,17 @@ class Sealed:
     changed: bool
 
 
-def seal_journal(store: GitStore, cache: ArtifactCache, live: LiveRun, folder: Path, *, spill_dir: Path) -> Sealed:
+def seal_journal(
+    store: GitStore, cache: ArtifactCache, live: LiveRun, folder: Path, *, spill_dir: Path, marks: Path | None = None
+) -> Sealed:
     """Puts what a journal holds into git and returns the run's tip; raises `ConflictError` when others keep moving it.
 
-    More points than memory should hold are sorted in a file of `spill_dir`. On return the objects and the ref are
+    More points than memory should hold are sorted in a file of `spill_dir`. `marks` is the folder of the mark of the
+    seal before, where that is not the journal's own. On return the objects and the ref are
     written but not yet synced; the journal stays until they are.
     """
     run_id = live.run.info.id
-    with spool_points(folder, spill_dir=spill_dir, live=live) as spool:
+    with spool_points(folder, spill_dir=spill_dir, live=live, marks=marks) as spool:
         for _ in range(_ATTEMPTS):
             tip = store.run_tip(run_id)
             commit = _first_seal(store, cache, live, spool) if tip is None else _add(store, cache, live, spool, tip)

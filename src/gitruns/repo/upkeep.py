@@ -26,6 +26,7 @@ from gitruns.journal import (
     sealed_commit,
     sweep,
     unclosed_openings,
+    unmark_sealed,
 )
 from gitruns.repo.archiving import archive_if_many
 from gitruns.repo.seal import seal_journal
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 KEEP_FOREIGN_S = 7 * 24 * 3600
 """A journal of another machine's writer is kept so long after its last touch, in case that writer is only slow."""
+
+
+COLLECTED_FOLDER = "collected"
+"""Where this clone notes, in a folder for each run, how much of a journal that lies elsewhere it has."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,7 +135,8 @@ def _may_come_back(folder: Path) -> bool:
 def collect(repo: Repo, folder: Path) -> CollectReport:
     """Seals the runs of a folder of journals into this repository; a run that is here already is not doubled.
 
-    Runs that are still being written are skipped. The folder is left as it is: collecting it again changes nothing.
+    Runs that are still being written are skipped. The folder is left as it is: collecting it again adds what was
+    logged there since, and nothing else. How far it was read is noted in this repository.
     """
     root = folder / "live" if (folder / "live").is_dir() else folder
     if not root.is_dir():
@@ -150,8 +156,16 @@ def collect(repo: Repo, folder: Path) -> CollectReport:
 
 
 def _collect_run(repo: Repo, folder: Path, cache: ArtifactCache, report: CollectReport) -> None:
-    live = JournalReader(folder).refresh()
-    run_id = live.run.info.id
+    run_id = RunId(folder.name)
+    marks = repo.folder / COLLECTED_FOLDER / run_id
+    marked = _is_marked(repo, run_id, marks)
+    try:
+        live = JournalReader(folder, marks).refresh()
+    except NotFoundError as error:
+        if not marked or error.kind != "journal-not-found":
+            raise
+        report.known.append(run_id)  # nothing came since it was collected
+        return
     if live.alive:
         report.skipped.append(run_id)
         return
@@ -159,13 +173,26 @@ def _collect_run(repo: Repo, folder: Path, cache: ArtifactCache, report: Collect
         if not repo.cache.has(artifact.digest):
             with cache.open(artifact.digest) as file:
                 repo.cache.put_stream(iter(lambda: file.read(1 << 20), b""))
-    if _is_here(repo, live):
-        report.known.append(run_id)
-        return
-    _ensure_experiment(repo, live)
-    sealed = seal_journal(repo.store, repo.cache, live, folder, spill_dir=repo.folder)
-    repo.store.sync([(run_id, sealed.commit)])
-    (report.sealed if sealed.changed else report.known).append(run_id)
+    tip = repo.store.run_tip(run_id)
+    if tip is not None and not marked and _is_here(repo, live):
+        commit, changed = tip, False
+    else:
+        _ensure_experiment(repo, live)
+        sealed = seal_journal(repo.store, repo.cache, live, folder, spill_dir=repo.folder, marks=marks)
+        commit, changed = sealed.commit, sealed.changed
+    repo.store.sync([(run_id, commit)])
+    marks.mkdir(parents=True, exist_ok=True)
+    mark_sealed(marks, commit, covers=live.covers)
+    (report.sealed if changed else report.known).append(run_id)
+
+
+def _is_marked(repo: Repo, run_id: RunId, marks: Path) -> bool:
+    """Returns whether a run was collected before and is still here; else the mark of that goes."""
+    commit, tip = sealed_commit(marks), repo.store.run_tip(run_id)
+    if commit is not None and tip is not None and repo.store.newest_tips({commit, tip}) == (tip,):
+        return True
+    unmark_sealed(marks)
+    return False
 
 
 def _is_here(repo: Repo, live: LiveRun) -> bool:
