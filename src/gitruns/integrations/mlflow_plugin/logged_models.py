@@ -25,6 +25,7 @@ from gitruns.errors import GitRunsError, NotFoundError
 from gitruns.integrations.mlflow_plugin.addresses import MODEL_PREFIX, model_record
 from gitruns.integrations.mlflow_plugin.errors import missing, speaks_mlflow
 from gitruns.integrations.mlflow_plugin.history import HistoryCalls
+from gitruns.integrations.mlflow_plugin.logged_model_search import in_order, matching
 from gitruns.integrations.mlflow_plugin.views import shown_value
 from gitruns.repo import now_ms
 
@@ -138,20 +139,13 @@ class LoggedModelCalls(HistoryCalls):
         order_by: list[dict[str, Any]] | None = None,
         page_token: str | None = None,
     ) -> PagedList:
-        """Returns one page of logged models. MLflow's own functions filter, order and page what is there."""
-        from mlflow.utils.search_logged_model_utils import parse_filter_string
+        """Returns one page of logged models."""
         from mlflow.utils.search_utils import SearchLoggedModelsUtils
 
-        from gitruns.integrations.mlflow_plugin.errors import refused
-
-        if datasets and not all(one.get("dataset_name") for one in datasets):
-            raise refused("`dataset_name` in the `datasets` clause must be specified.")
-        parse_filter_string(filter_string)
         repo = self.hub.repo
         ids, _ = repo.search_run_ids("", experiment_ids=self._experiment_ids(experiment_ids), kind=MODEL_KIND)
         everything = [self._model_entity(repo.get_run(record)) for record in ids]
-        found = SearchLoggedModelsUtils.filter_logged_models(everything, filter_string, datasets)
-        ordered = SearchLoggedModelsUtils.sort(found, order_by)
+        ordered = in_order(matching(everything, filter_string, datasets), order_by)
         page, token = SearchLoggedModelsUtils.paginate(ordered, page_token, max_results or _DEFAULT_PAGE)
         return PagedList(page, token)
 

@@ -75,7 +75,7 @@ class GitRunsRegistryStore(AbstractStore):  # type: ignore[misc]  # MLflow has n
         from mlflow.exceptions import MlflowException
         from mlflow.prompt.registry_utils import handle_resource_already_exist_error, has_prompt_tag
 
-        known = self._registry.get_model(name).tags
+        known = dict(self._registry.get_model(name).tags)
         try:
             handle_resource_already_exist_error(name, has_prompt_tag(known), has_prompt_tag(tags))
         except MlflowException as error:
