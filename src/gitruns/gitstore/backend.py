@@ -104,5 +104,11 @@ class Backend(Protocol):
     def sync_all(self) -> None:
         """Makes all objects and refs of the repository durable at once."""
 
+    def drop_damaged(self, oid: ObjectId) -> bool:
+        """Takes away the file of a loose object that cannot be read, so that it can be written again.
+
+        Returns whether there was one: an object that is whole, packed or somebody else's stays.
+        """
+
     def close(self) -> None:
         """Lets go of open files; the backend cannot be used afterwards."""

@@ -127,6 +127,21 @@ class BaseBackend(ABC):
             self._loose.write(oid, kind, data)
         return oid
 
+    def drop_damaged(self, oid: ObjectId) -> bool:
+        """Takes away the file of a loose object that cannot be read, so that it can be written again."""
+        path = self._loose.path(oid)
+        try:
+            found = self._loose.read(oid)
+            if found is None or hash_object(*found, self.object_format) == oid:
+                return False
+        except ValueError:
+            pass
+        try:
+            path.unlink()
+        except OSError:
+            return False
+        return True
+
     def write_pack(self, objects: Iterable[tuple[str, bytes]]) -> list[ObjectId]:
         """Writes many objects as one durable pack and returns their ids in order."""
         from gitruns.gitstore.packs import write_pack  # dulwich takes a while to load

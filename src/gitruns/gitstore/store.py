@@ -48,6 +48,7 @@ from gitruns.gitstore.tips import Tips
 from gitruns.gitstore.tombstone import is_tombstone, read_tombstone, run_purged
 from gitruns.gitstore.tree_reader import TreeReader
 from gitruns.gitstore.trees import write_tree
+from gitruns.gitstore.wholeness import is_whole
 
 MANY_TIPS = 6
 """Above so many, one sync of the whole file system is quicker than finding and syncing each object."""
@@ -346,6 +347,10 @@ class GitStore:
         for tip in tips.values():
             objects |= own_objects(self.backend, self._reader, tip)
         self.backend.sync(objects, tips.keys())
+
+    def is_whole(self, tip: ObjectId) -> bool:
+        """Returns whether each object of a run that can be made again is here; see `wholeness`."""
+        return is_whole(self.backend, tip, shallow=self.paths.shallow)
 
     def close(self) -> None:
         """Lets go of open files; the store cannot be used afterwards."""

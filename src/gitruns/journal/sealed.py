@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -30,10 +30,11 @@ UNSEEN = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """What was sealed: the commit, and how much of each file (by name) is in it."""
+    """What was sealed: the commit, and how much of each file (by name) is in it; and the seal before, if any."""
 
     commit: ObjectId
     covers: Mapping[str, int]
+    before: Seal | None = None
 
 
 def list_live(root: Path) -> list[RunId]:
@@ -72,6 +73,11 @@ def read_seal(run_dir: Path) -> Seal | None:
         given = orjson.loads((run_dir / SEALED_FILE).read_bytes())
     except (*UNSEEN, orjson.JSONDecodeError):
         return None
+    seal = _parsed(given)
+    return seal and replace(seal, before=_parsed(given.get("before")))
+
+
+def _parsed(given: object) -> Seal | None:
     if not isinstance(given, dict) or not is_object_id(str(given.get("commit"))):
         return None
     covers = given.get("covers")
@@ -94,15 +100,30 @@ def mark_sealed(run_dir: Path, commit: ObjectId, *, covers: Mapping[str, int] | 
     old = read_seal(run_dir)
     if covers is None:
         covers = {path.name: path.stat().st_size for path in log_files(run_dir)}
-    mark = {"commit": commit, "covers": {**(old.covers if old else {}), **covers}}
-    temporary = run_dir / f"{SEALED_FILE}.{os.getpid()}{NEW_SUFFIX}"
-    temporary.write_bytes(orjson.dumps(mark) + b"\n")
-    temporary.replace(run_dir / SEALED_FILE)
+    _write_seal(run_dir, Seal(commit, {**(old.covers if old else {}), **covers}, old))
 
 
 def unmark_sealed(run_dir: Path) -> None:
-    """Takes the mark back, because the commit was lost before it was on disk: all records are to be sealed again."""
-    (run_dir / SEALED_FILE).unlink(missing_ok=True)
+    """Takes the mark back, because the commit was lost before it was on disk: its records are to be sealed again.
+
+    What an earlier seal has in its own commit stays sealed; call it again if that was lost too.
+    """
+    seal = read_seal(run_dir)
+    if seal is None or seal.before is None:
+        (run_dir / SEALED_FILE).unlink(missing_ok=True)
+    else:
+        _write_seal(run_dir, seal.before)
+
+
+def _write_seal(run_dir: Path, seal: Seal) -> None:
+    temporary = run_dir / f"{SEALED_FILE}.{os.getpid()}{NEW_SUFFIX}"
+    temporary.write_bytes(orjson.dumps(_shown(seal)) + b"\n")
+    temporary.replace(run_dir / SEALED_FILE)
+
+
+def _shown(seal: Seal) -> dict[str, object]:
+    mark: dict[str, object] = {"commit": seal.commit, "covers": dict(seal.covers)}
+    return mark if seal.before is None else {**mark, "before": _shown(replace(seal.before, before=None))}
 
 
 def remove(run_dir: Path) -> None:

@@ -35,16 +35,26 @@ class Sealed:
 
 
 def seal_journal(
-    store: GitStore, cache: ArtifactCache, live: LiveRun, folder: Path, *, spill_dir: Path, marks: Path | None = None
+    store: GitStore,
+    cache: ArtifactCache,
+    live: LiveRun,
+    folder: Path,
+    *,
+    spill_dir: Path,
+    marks: Path | None = None,
+    lost: ObjectId | None = None,
 ) -> Sealed:
     """Puts what a journal holds into git and returns the run's tip; raises `ConflictError` when others keep moving it.
 
     More points than memory should hold are sorted in a file of `spill_dir`. `marks` is the folder of the mark of the
-    seal before, where that is not the journal's own. On return the objects and the ref are
+    seal before, where that is not the journal's own. `lost` is a commit that the same records were in once and that a
+    power cut took: it is made again, on what it was made on. On return the objects and the ref are
     written but not yet synced; the journal stays until they are.
     """
     run_id = live.run.info.id
     with spool_points(folder, spill_dir=spill_dir, live=live, marks=marks) as spool:
+        if lost is not None:
+            _make_again(store, cache, live, spool, lost)
         for _ in range(_ATTEMPTS):
             tip = store.run_tip(run_id)
             commit = _first_seal(store, cache, live, spool) if tip is None else _add(store, cache, live, spool, tip)
@@ -56,6 +66,19 @@ def seal_journal(
                 continue
             return Sealed(commit=commit, changed=True)
     raise ConflictError(f"cannot seal run '{run_id[:8]}': others keep moving its ref", kind="ref-moved")
+
+
+def _make_again(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool, lost: ObjectId) -> None:
+    """Writes the objects of a lost commit again, and its ref where that is lost with it or names what is not here."""
+    for _ in range(_ATTEMPTS):
+        commit = (
+            _first_seal(store, cache, live, spool) if live.base is None else _add(store, cache, live, spool, live.base)
+        )
+        if store.is_whole(commit):  # else more that was damaged has come to light
+            break
+    tip = store.run_tip(live.run.info.id)
+    if commit != tip and tip in (None, lost):
+        store.set_run_tip(live.run.info.id, commit, tip)
 
 
 def _first_seal(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: PointSpool) -> ObjectId:

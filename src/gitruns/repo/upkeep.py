@@ -54,14 +54,35 @@ class CollectReport:
 
 def seal(repo: Repo, run_id: RunId) -> bool:
     """Seals what a journal has more than git when nobody writes it any more; returns whether it did."""
+    folder = repo.live_root / run_id
+    lost = _take_back_lost(repo, run_id)
     live = repo.live(run_id)
     if live is None or live.alive:
         return False
-    folder = repo.live_root / run_id
     _ensure_experiment(repo, live)
-    sealed = seal_journal(repo.store, repo.cache, live, folder, spill_dir=repo.folder)
+    sealed = seal_journal(repo.store, repo.cache, live, folder, spill_dir=repo.folder, lost=lost)
     mark_sealed(folder, sealed.commit, covers=live.covers)
     return True
+
+
+def _take_back_lost(repo: Repo, run_id: RunId) -> ObjectId | None:
+    """Takes back the marks of seals whose commits a power cut took, and returns the last one of these commits."""
+    folder = repo.live_root / run_id
+    lost = None
+    while (commit := sealed_commit(folder)) is not None and not (
+        _has_commit(repo, run_id, commit) and repo.store.is_whole(commit)
+    ):
+        lost = lost or commit
+        unmark_sealed(folder)
+    return lost
+
+
+def _has_commit(repo: Repo, run_id: RunId, commit: ObjectId) -> bool:
+    """Returns whether a run here stands at a commit or after it; or was purged, then nobody misses that."""
+    tip = repo.store.run_tip(run_id)
+    if tip is None or tip == commit:
+        return tip == commit
+    return repo.store.newest_tips({commit, tip}) == (tip,) or repo.store.is_tombstone(tip)
 
 
 def _ensure_experiment(repo: Repo, live: LiveRun) -> None:
@@ -117,7 +138,8 @@ def sync_sealed(repo: Repo, run_ids: Iterable[RunId]) -> None:
 
 def _tip_to_sync(repo: Repo, run_id: RunId) -> ObjectId | None:
     folder = repo.live_root / run_id
-    if sealed_commit(folder) is None or _may_come_back(folder):
+    commit = sealed_commit(folder)
+    if commit is None or not _has_commit(repo, run_id, commit) or _may_come_back(folder):
         return None
     return repo.store.run_tip(run_id)
 
@@ -188,10 +210,10 @@ def _collect_run(repo: Repo, folder: Path, cache: ArtifactCache, report: Collect
 
 def _is_marked(repo: Repo, run_id: RunId, marks: Path) -> bool:
     """Returns whether a run was collected before and is still here; else the mark of that goes."""
-    commit, tip = sealed_commit(marks), repo.store.run_tip(run_id)
-    if commit is not None and tip is not None and repo.store.newest_tips({commit, tip}) == (tip,):
-        return True
-    unmark_sealed(marks)
+    while (commit := sealed_commit(marks)) is not None:
+        if _has_commit(repo, run_id, commit):
+            return True
+        unmark_sealed(marks)
     return False
 
 
