@@ -13,6 +13,7 @@ import click
 import pytest
 
 from cli.made_runs import Cli
+from conftest import run_git
 from gitruns.cli.commands import Documented
 from gitruns.cli.exitcodes import CONFLICT, MEANINGS, NO
 from gitruns.cli.main import HIDDEN, SECTIONS, load_command, program
@@ -29,7 +30,8 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 
 
 COMMANDS = dict(_commands())
-WRITE_FILES = ("", "artifacts", "artifacts get", "experiments", "source", "diff", "compare", "review")
+WRITE_FILES = ("", "artifacts", "artifacts get", "experiments", "source", "diff", "compare", "review", "bisect")
+NEED_A_REMOTE = ("push", "fetch", "pull", "sync")
 ANSWER_NO = ("bisect", "review")
 """The runs of these tests name no code, so nothing is known of it: the answer is no. Their own tests know better."""
 
@@ -65,6 +67,10 @@ def test_examples_work(
     request.getfixturevalue("shared_runs" if only_reads else "runs_repo")
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert isinstance(command, Documented)
+    if name in NEED_A_REMOTE:
+        run_git(tmp_path, "init", "--quiet", "--bare", "hub.git")
+        run_git(Path.cwd(), "remote", "add", "origin", str(tmp_path / "hub.git"))
+        run_git(Path.cwd(), "push", "--quiet", "origin", "HEAD")
     for example in command.examples:
         if "restore" in example:
             cli("rm", "latest")

@@ -212,3 +212,11 @@ def test_an_interrupt_is_130(runs_repo: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "\n")
+
+
+def test_without_runs_latest_says_how_to_log_one(cli: Cli, empty_repo: Path) -> None:
+    for words in (("show",), ("log",), ("artifacts",), ("tag", "latest")):
+        found = cli(*words)
+        assert (found.code, found.out) == (12, "")
+        assert "there are no runs yet" in found.err
+        assert "git runs exec -- COMMAND" in found.err

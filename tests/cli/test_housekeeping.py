@@ -40,7 +40,7 @@ def test_archive_says_what_it_did(cli: Cli, here: Path) -> None:
     assert len(run_git(here, "for-each-ref", "refs/runs/").splitlines()) == count
     done = cli("archive")
     assert done.err.startswith("archived ")
-    assert " in 1 segment\n" in done.err
+    assert " under 1 ref\n" in done.err
     assert names(cli) == before
     assert cli("archive").err.endswith("nothing to archive\n") or "left " in cli("archive").err
     assert cli("show", "latest").code == 0
@@ -106,3 +106,16 @@ def test_gc_says_first_and_does_with_yes(cli: Cli) -> None:
     wrong = cli("gc", "--expire", "soon")
     assert wrong.code == 2
     assert "'soon' is not 'now' or a number with h, d or w" in wrong.err
+
+
+@pytest.mark.parametrize("words", [("gc",), ("purge", "latest"), ("store", "gc")])
+def test_doing_and_only_saying_exclude_each_other(words: tuple[str, ...], cli: Cli, here: Path) -> None:
+    both = cli(*words, "--dry-run", "--yes")
+    assert (both.code, both.out) == (2, "")
+    assert "--dry-run and --yes cannot both be" in both.err
+
+
+def test_summaries_fit_a_line_of_the_help(cli: Cli) -> None:
+    for words in ((), ("artifacts",), ("experiments",), ("model",), ("store",)):
+        commands = cli(*words, "-h").out
+        assert "..." not in commands.replace("ARGS]...", "").split("Examples:")[0]

@@ -59,7 +59,7 @@ def test_init_asks_on_a_terminal(runs_repo: Path) -> None:
     assert code == 0
     assert b"nothing was set" in seen
     assert (runs_repo / ".git" / "config").read_bytes() == with_remote
-    code, seen = run_on_terminal([*GIT_RUNS, "init"], runs_repo, keys=b"\ny\n", until=b"[Y/n]")
+    code, seen = run_on_terminal([*GIT_RUNS, "init"], runs_repo, keys=b"\ny\ny\n", until=b"[Y/n]")
     assert b"alias.lga" in seen
     config = (runs_repo / ".git" / "config").read_text()
     assert "refs/runs-remotes" in config and "lga" in config

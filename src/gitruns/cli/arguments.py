@@ -95,9 +95,31 @@ def run_argument(function: F) -> F:
     return click.argument("run", type=RUN)(function)
 
 
+def latest_argument(function: F) -> F:
+    """Takes one RUN, the latest when none is named."""
+    return click.argument("run", type=RUN, required=False, default="latest")(function)
+
+
 def runs_argument(function: F) -> F:
     """Takes one or more RUNs."""
     return click.argument("runs", metavar="RUN...", type=RUN, nargs=-1, required=True)(function)
+
+
+def yes_options(function: F) -> F:
+    """Takes `--yes`, without which nothing is done, and `--dry-run`, which says so aloud."""
+
+    def check(ctx: click.Context, param: click.Parameter, yes: bool) -> bool:
+        if yes and ctx.params.pop("dry_run", False):
+            raise InvalidInputError("--dry-run and --yes cannot both be", kind="usage", hint="leave one of them out")
+        ctx.params.pop("dry_run", None)
+        return yes
+
+    function = click.option(
+        "-n", "--dry-run", is_flag=True, is_eager=True, help="Only say what would be done, as without --yes."
+    )(function)
+    return click.option("-y", "--yes", is_flag=True, callback=check, help="Do it; else only say what would be done.")(
+        function
+    )
 
 
 def output_options(known: frozenset[str]) -> Callable[[F], F]:

@@ -34,19 +34,20 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "list": "List runs, the latest first",
         "show": "Show one run: what went in, what came out, what code it was",
         "watch": "Follow runs while they are running",
-        "log": "Show how a run came to be what it is",
         "artifacts": "List, fetch and check the files that a run kept",
         "source": "Print the commit that a run ran, or bring its code back",
-        "whence": "Say which run, code and data made a file, and which model version it is in",
+        "log": "Show how a run came to be what it is",
         "status": "Show what is running and what is only here",
-        "verify": "Check that stored runs, models and signatures are what they say they are",
     },
-    "Compare": {
+    "Find": {
         "best": "Find the best run by a metric, of all or of each group",
+        "stats": "Sum up a metric over runs: count, mean, spread, median",
         "plot": "Draw a metric of some runs",
-        "stats": "Sum up a metric over runs: count, mean, spread, least, median, greatest",
-        "export": "Write runs into a file for analysis: parquet, CSV, JSON lines, SQLite",
-        "diff": "Show what differs between two runs: results, params, code, data",
+        "whence": "Say which run, code and data made a file",
+        "export": "Write runs into a file: parquet, CSV, JSON lines, SQLite",
+    },
+    "Compare and review": {
+        "diff": "Show what differs between two runs: results, params, code",
         "compare": "Show runs side by side",
         "review": "Review a change by the runs of its code",
         "blame": "Show which changes set the records of a metric",
@@ -59,6 +60,8 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "rm": "Take runs out of sight",
         "restore": "Bring back runs that were taken out of sight",
         "experiments": "List and change experiments",
+    },
+    "Models": {
         "model": "Register models: numbered versions, aliases, stages",
     },
     "Share": {
@@ -66,30 +69,31 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "fetch": "Bring the runs of others, and merge them with those here",
         "pull": "Fetch runs, and bring their artifacts to this machine",
         "sync": "Fetch, then push",
+        "store": "Show, set and check the store that artifacts go through",
         "bundle": "Write runs into a file, to carry them where no network goes",
         "unbundle": "Take in runs from a file that bundle has written",
     },
     "Keep house": {
-        "index": "Bring the index up to date, check it, or make it anew",
+        "verify": "Check that stored runs, models and signatures are right",
         "archive": "Put many finished runs under one git ref",
+        "gc": "Remove what no run in this clone needs any more",
         "purge": "Delete runs for good, everywhere that hears of it",
         "keep": "Keep runs in this clone, whatever others purge",
         "unkeep": "Keep runs in this clone no longer",
-        "gc": "Remove what no run in this clone needs any more",
-        "store": "Show, set and check the store that artifacts are shared through",
+        "index": "Bring the index up to date, check it, or make it anew",
     },
     "Set up": {
         "init": "Set up git for runs in this clone",
         "deinit": "Undo what init set up",
-        "hook": "Do what git's hooks call for",
         "completion": "Print a script that completes commands in your shell",
+        "hook": "Do what git's hooks call for",
     },
     "For scripts": {
         "ls-runs": "List runs, one line each, in a form that does not change",
         "cat-run": "Print all that is known of a run as JSON, or its points",
         "resolve": "Print the whole id of the run that a word means",
-        "rebuild-index": "Read all runs anew into the index, and print how many there are",
         "hash-artifact": "Print the address that files have as artifacts",
+        "rebuild-index": "Make the index anew, and print how many runs it has",
         "complete": "Print what may come next on a command line",
     },
 }
@@ -178,7 +182,7 @@ def _print_version(ctx: click.Context, param: click.Parameter, wanted: bool) -> 
 )
 @click.pass_context
 def program(ctx: click.Context, folder: str | None, colour: str | None, no_pager: bool) -> object:
-    """Track experiments in git: every run a commit, a child of the exact code it ran
+    """Track experiments in git: each run a commit, a child of the code it ran
 
     Runs are logged by `import gitruns` in a script, or by `git runs exec -- COMMAND` without touching it, and shared
     with git push. A RUN is named by its id, any unique beginning of it (4 digits or more), its name, or `latest`.
@@ -201,7 +205,8 @@ program.examples = (
     "git runs",
     "git runs exec -P lr=0.1 -- python train.py --lr 0.1",
     "git runs show latest",
-    "git runs list --sort -metrics.acc -n 5",
+    "git runs list 'acc > 0.9' --sort -acc -n 5",
+    "git runs diff 91bc latest",
 )
 
 

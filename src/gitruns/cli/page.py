@@ -192,7 +192,7 @@ class _Page:
         if environment is None:
             return ""
         rows = [("python", printable(environment.python)), ("platform", printable(environment.platform))]
-        rows += [(key, printable(value)) for key, value in sorted(environment.hardware.items())]
+        rows += [_hardware(key, value) for key, value in sorted(environment.hardware.items())]
         rows += [(key, printable(value)) for key, value in sorted(environment.variables.items())]
         if self._facts.everything:
             rows += [(key, printable(value)) for key, value in sorted(environment.packages.items())]
@@ -217,6 +217,13 @@ def artifact_columns(artifacts: Sequence[Artifact]) -> list[Column]:
         Column(title="", cells=[size(artifact.size_bytes) for artifact in artifacts], rank=1, right=True),
         Column(title="", cells=[artifact.digest[:12] for artifact in artifacts], rank=2, styles="faint"),
     ]
+
+
+def _hardware(key: str, value: str) -> tuple[str, str]:
+    """Returns a fact of the machine; bytes as a person reads them."""
+    if key.endswith("_bytes") and value.isdigit():
+        return key.removesuffix("_bytes"), size(int(value))
+    return key, printable(value)
 
 
 def _counted(count: int, noun: str) -> str:

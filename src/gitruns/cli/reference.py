@@ -21,6 +21,10 @@ ENVIRONMENT = {
     "GITRUNS_JOURNAL": "A folder to log into where there is no repository; `git runs collect` brings the runs in.",
     "GITRUNS_EXPERIMENT": "The experiment of new runs.",
     "GITRUNS_RUN_ID": "The run that a script logs into; set by `git runs exec` for the command that it runs.",
+    "GITRUNS_STORE": "The store that artifacts are shared through; it wins over git config and gitruns.yaml.",
+    "GITRUNS_CACHE": "A folder of artifacts that several clones share, as runs.cache.",
+    "GITRUNS_LIVE": "Seconds between checkpoints that others can watch, or `on` for 30.",
+    "GITRUNS_HOOK": "Set to anything: our hooks do nothing. They set it for all that they start.",
     "GITRUNS_SOURCE": "The commit that runs, where it cannot be found out.",
     "GITRUNS_ON_ERROR": "`warn`: mistakes of the caller are warnings, and what cannot be logged runs all the same.",
     "GITRUNS_DEBUG": "Show where in the code an unexpected error came from.",
@@ -185,4 +189,5 @@ def _terms_roff(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
 def _roff(text: str) -> str:
     """Returns text with nothing in it that roff would act on."""
     plain = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace('"', "\\(dq").replace("`", "")
+    plain = plain.replace("…", "...")
     return "\\&" + plain if plain.startswith(".") else plain

@@ -94,7 +94,7 @@ def _work_tree(git_dir: Path, top_level: list[str]) -> Path | None:
 
 def _refused(place: Path, code: int, stderr: str) -> GitRunsError:
     if "not a git repository" in stderr:
-        return _no_repository(place, "it is in no git repository")
+        return _no_repository(place, "not in it, nor in a folder above")
     if _NOT_UNDERSTOOD.search(stderr):
         return AccessDeniedError(
             f"cannot open the repository at '{place}': this git is too old for it: {stderr}",
@@ -109,9 +109,6 @@ def _no_repository(place: Path, why: str) -> NotFoundError:
     return NotFoundError(
         f"cannot find a git repository at '{place}': {why}",
         kind="not-a-repository",
-        hint=(
-            "make one with `git init`, or point GITRUNS_REPO at one (a bare one will do),"
-            " or set GITRUNS_JOURNAL=<folder> to log without a repository"
-        ),
+        hint=("make one with `git init`, or set GITRUNS_REPO to one, or GITRUNS_JOURNAL to a folder to log into"),
         path=str(place),
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitruns.entities.ids import RunId, is_run_id
 from gitruns.entities.run import Run
-from gitruns.errors import InvalidInputError
+from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.query import format_query
 from gitruns.query.ast import Comparison, Entity, Field, Text
 from gitruns.repo.place import run_not_found
@@ -36,6 +36,13 @@ def resolve_run_name(repo: Repo, text: str) -> RunId:
         found, _ = repo.search_run_ids(_is_named(text), lifecycle=None, max_results=_MOST)
     if len(found) > 1:
         raise _ambiguous(text, "name", [repo.get_run(run_id) for run_id in found])
+    if not found and text == LATEST:
+        raise NotFoundError(
+            "there are no runs yet",
+            kind="run-not-found",
+            hint="log one: git runs exec -- COMMAND, or import gitruns in your script",
+            run=text,
+        )
     if not found:
         raise run_not_found(text)
     return found[0]

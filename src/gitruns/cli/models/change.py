@@ -48,10 +48,11 @@ def register(
     sign: bool | None,
     reason: str,
 ) -> None:
-    """Make a version of a model, from a run's files, an address, or a path on disk
+    """Make a version of a model from a run's files
 
     The model is created where there is none. PATH is a file or folder among the run's artifacts; without it, all of
-    them. A path on disk is kept as a run of its own. Prints the version.
+    them. An address is runs:/RUN/PATH or models:/NAME/N. A FILE or folder on disk is kept as a run of its own. Prints
+    the version.
 
     In a repository with a remote the number is only claimed, and shown as unconfirmed, until `git runs push` or
     `git runs model confirm` has let the remote decide.

@@ -98,7 +98,7 @@ def versions(app: App, model: str, everything: bool, as_json: bool, template: Te
 @output_options(MODEL_KEYS | VERSION_KEYS | LINEAGE_KEYS)
 @pass_app
 def show(app: App, model: str, as_json: bool, template: Template | None, zero: bool) -> None:
-    """Show a model, or one version of it: the run, the code and the data that made it"""
+    """Show a model or a version: what run, code and data made it"""
     from gitruns.registry import lineage_of
     from gitruns.registry.names import parse_named
 
@@ -126,12 +126,14 @@ def show(app: App, model: str, as_json: bool, template: Template | None, zero: b
     examples=[
         "git runs model search \"name like 'dig%'\"",
         "git runs model search --versions 'stage = none and alias = champion'",
-        "git runs model search --versions --order-by -created",
+        "git runs model search --versions --sort -created",
     ],
 )
 @click.argument("query", default="")
 @click.option("--versions", "of_versions", is_flag=True, help="Search versions, not models.")
-@click.option("--order-by", "order", metavar="FIELD", multiple=True, help="Order by this, as in -created.")
+@click.option(
+    "--sort", "--order-by", "order", metavar="FIELD", multiple=True, help="Sort by a field; -FIELD: greatest first."
+)
 @click.option("-n", "--max-count", "count", type=click.IntRange(min=1), metavar="N", help="Show at most N.")
 @output_options(MODEL_KEYS | VERSION_KEYS)
 @pass_app

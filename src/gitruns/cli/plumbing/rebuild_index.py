@@ -9,7 +9,7 @@ from gitruns.cli.commands import command
 @command("rebuild-index", examples=["git runs rebuild-index"])
 @pass_app
 def rebuild_index(app: App) -> None:
-    """Read all runs anew into the index, and print how many there are"""
+    """Make the index anew, and print how many runs it has"""
     found = app.open_repo().index
     found.rebuild()
     app.out.line(str(found.stats().runs))

@@ -60,10 +60,10 @@ def _lines(report: ArchiveReport, dry_run: bool) -> list[str]:
     would = "would " if dry_run else ""
     lines = []
     if report.folded:
-        into = _count(report.segment_count, "segment")
+        into = _count(report.segment_count, "ref")
         took = f", joined with {_count(len(report.replaced), 'smaller one')}" if report.replaced else ""
         lines.append(
-            f"{would or ''}{'archive' if dry_run else 'archived'} {_count(len(report.folded), 'run')} in {into}{took}"
+            f"{'would archive' if dry_run else 'archived'} {_count(len(report.folded), 'run')} under {into}{took}"
         )
     if report.redundant:
         verb = "drop" if dry_run else "dropped"

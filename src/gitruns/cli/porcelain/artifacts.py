@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitruns.cli.app import App, pass_app
-from gitruns.cli.arguments import form_of, output_options, run_argument
+from gitruns.cli.arguments import form_of, latest_argument, output_options, run_argument
 from gitruns.cli.cells import printable
 from gitruns.cli.commands import CHECKING, READING, command, group
 from gitruns.cli.exitcodes import DONE, NO
@@ -39,7 +39,7 @@ def artifacts() -> None:
         "git runs artifacts ls -r latest --format '{sha256} {path}'",
     ],
 )
-@run_argument
+@latest_argument
 @click.argument("path", required=False, default="")
 @click.option("-r", "--recursive", is_flag=True, help="List all files, at any depth.")
 @output_options(ARTIFACT_KEYS)
@@ -47,7 +47,8 @@ def artifacts() -> None:
 def ls(app: App, run: str, path: str, recursive: bool, as_json: bool, template: Template | None, zero: bool) -> None:
     """List the files of a run, or those in a folder of it
 
-    A folder ends in `/`. In a pipe, lines with tabs: path, size in bytes, SHA-256.
+    RUN is the latest one when none is named. A folder ends in `/`. In a pipe, lines with tabs: path, size in bytes,
+    SHA-256.
     """
     form = form_of(as_json, template, zero)
     found, path = app.place(run, path)
@@ -107,7 +108,12 @@ def _listing(app: App, records: Sequence[dict[str, object]]) -> str:
 @run_argument
 @click.argument("paths", metavar="[PATH]...", nargs=-1)
 @click.option(
-    "-o", "--output", "target", metavar="DIR", type=click.Path(path_type=Path), help="Where to; the run's id."
+    "-o",
+    "--output",
+    "target",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Where to; a folder named as the run's id unless said.",
 )
 @pass_app
 def get(app: App, run: str, paths: Sequence[str], target: Path | None) -> None:
@@ -144,7 +150,7 @@ def verify(app: App, run: str) -> int:
     for problem in problems:
         app.out.line(f"{printable(problem.place)}: {printable(problem.message)}")
     if not problems:
-        app.out.talk(f"{len(paths)} files are here and unchanged")
+        app.out.talk(f"{len(paths):,} {'file is' if len(paths) == 1 else 'files are'} here and unchanged")
     return NO if problems else DONE
 
 

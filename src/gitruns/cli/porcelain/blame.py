@@ -34,7 +34,9 @@ _PLAIN = 8
 @click.argument("query", required=False, default="")
 @click.option("-e", "--experiment", type=EXPERIMENT, help="Only runs of this experiment.")
 @click.option("--direction", type=click.Choice(["lower", "higher"]), help="Which values of METRIC are better.")
-@click.option("-n", "--max-count", "count", type=click.IntRange(min=1), default=10, help="Show the last N records.")
+@click.option(
+    "-n", "--max-count", "count", type=click.IntRange(min=1), metavar="N", default=10, help="Show the last N records."
+)
 @click.option("-a", "--all", "everything", is_flag=True, help="Show all causes, unlikely ones too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 @pass_app
@@ -100,7 +102,7 @@ def _lines(app: App, metric: str, record: Record, everything: bool) -> Iterator[
     for place, cause in enumerate(likely):
         yield from _cause_lines(app, cause, with_code=everything or place < 2)
     if len(record.causes) > len(likely):
-        more = f"{len(record.causes) - len(likely)} unlikely more: --all"
+        more = f"{len(record.causes) - len(likely)} less likely: --all shows them"
         yield f"{'':{_INDENT}}{paint(more, 'faint')}"
 
 

@@ -56,7 +56,7 @@ def diff(
     as_json: bool,
     output: Path | None,
 ) -> int:
-    """Show what differs between two runs: results, params, code, data
+    """Show what differs between two runs: results, params, code
 
     From A to B: metrics with their last and best values, better or worse as gitruns.yaml or the name says, params,
     code, packages, hardware, datasets, artifacts, notes. Without B, A is compared with its baseline: the newest run

@@ -43,6 +43,7 @@ FORMS = {
 @search_options
 @click.option(
     "-o",
+    "--output",
     "--to",
     "target",
     type=click.Path(path_type=Path),
@@ -55,7 +56,7 @@ FORMS = {
 @click.option("--force", is_flag=True, help="Write the file anew when it is there.")
 @pass_app
 def export(app: App, asked: Asked, target: Path, history: bool, sorts: Sequence[str], force: bool) -> None:
-    """Write runs into a file for analysis: parquet, CSV, JSON lines, SQLite
+    """Write runs into a file: parquet, CSV, JSON lines, SQLite
 
     Parquet (`pip install 'gitruns[arrow]'`) and CSV have a row a run: facts, last values of metrics, params, tags;
     with --history the points are in a second file beside it, runs.points.csv. SQLite has the tables runs, metrics,

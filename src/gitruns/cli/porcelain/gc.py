@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitruns.cli.app import App, pass_app
+from gitruns.cli.arguments import yes_options
 from gitruns.cli.commands import WRITING, command
 from gitruns.cli.output import json_text
 from gitruns.cli.times import local, size
@@ -32,7 +33,7 @@ def _read_age(ctx: click.Context, param: click.Parameter, text: str | None) -> f
 
 
 @command("gc", exits=WRITING, examples=["git runs gc", "git runs gc --yes", "git runs gc --yes --expire=now"])
-@click.option("-y", "--yes", is_flag=True, help="Do it; without it, what would be done is only said.")
+@yes_options
 @click.option(
     "--expire", "grace_s", metavar="AGE", callback=_read_age, help="How long things wait, as 14d (the default) or now."
 )

@@ -30,10 +30,12 @@ def keep(app: App, runs: Sequence[str]) -> None:
             keep_run(repo, run_id)
             app.out.talk(f"kept {run_id[:8]} {printable(repo.get_run(run_id).info.name)}")
         return
-    kept = kept_runs(repo)
+    kept, held = kept_runs(repo), list(held_runs(repo))
+    if not kept and not held:
+        app.out.talk("nothing is kept, and nothing was purged that could be brought back")
     for run_id in kept:
         app.out.line(f"{run_id}  kept")
-    for run, since_ms in held_runs(repo):
+    for run, since_ms in held:
         if run.info.id not in kept:
             app.out.line(f"{run.info.id}  {printable(run.info.name)}, purged {relative(since_ms, app.now_ms)}")
 

@@ -7,7 +7,7 @@ import textwrap
 import click
 
 from gitruns.cli.app import App, pass_app
-from gitruns.cli.arguments import form_of, output_options, run_argument
+from gitruns.cli.arguments import form_of, latest_argument, output_options
 from gitruns.cli.cells import printable
 from gitruns.cli.commands import command
 from gitruns.cli.run_json import LOG_KEYS, log_record
@@ -18,12 +18,12 @@ from gitruns.cli.times import local
 @command(
     "log",
     examples=[
-        "git runs log latest",
+        "git runs log",
         "git runs log latest --oneline",
         "git runs log latest --format '{commit} {subject}'",
     ],
 )
-@run_argument
+@latest_argument
 @click.option("--oneline", is_flag=True, help="One line for each commit.")
 @click.option("-n", "--max-count", "count", type=click.IntRange(min=0), metavar="N", help="Show at most N commits.")
 @output_options(LOG_KEYS)
@@ -34,6 +34,7 @@ def log(
     """Show how a run came to be what it is
 
     A run is a chain of commits: its start, its end, and each edit since, the latest first.
+    RUN is the latest one when none is named.
     """
     form = form_of(as_json, template, zero)
     found = app.run(run)

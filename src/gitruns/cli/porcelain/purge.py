@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitruns.cli.app import App, pass_app
-from gitruns.cli.arguments import RUN
+from gitruns.cli.arguments import RUN, yes_options
 from gitruns.cli.cells import printable
 from gitruns.cli.choosing import chosen_runs
 from gitruns.cli.commands import WRITING, command
@@ -31,7 +31,7 @@ _SHOWN = 10
     ],
 )
 @click.argument("words", metavar="RUN|QUERY...", type=RUN, nargs=-1, required=True)
-@click.option("-y", "--yes", is_flag=True, help="Do it; without it, what would be done is only said.")
+@yes_options
 @click.option("--reason", metavar="TEXT", help="Why; everybody who has the run will read it.")
 @click.option("--now", is_flag=True, help="Hold nothing here: the runs cannot be brought back.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -52,7 +52,7 @@ def stats(
     template: Template | None,
     zero: bool,
 ) -> None:
-    """Sum up a metric over runs: count, mean, spread, least, median, greatest
+    """Sum up a metric over runs: count, mean, spread, median
 
     Each run counts once, with the metric's last value; 'min(loss)' and the like take another of its summary. Runs
     without the metric, or where it is NaN, are left out. The spread is the sample standard deviation. In a pipe,

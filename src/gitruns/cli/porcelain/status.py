@@ -29,9 +29,10 @@ _MAX_SHOWN = 10
 def status(app: App, everything: bool, as_json: bool) -> None:
     """Show what is running and what is only here
 
-    Running: a process is logging. Not sealed: its processes are gone, and it is not in git yet. Held back: a push
-    leaves it here, and why. Unpublished: no remote has its code. Incomplete: files that were there when it ran are
-    not in its source. What is on the remote is as it was last seen: nothing is asked of a network.
+    Running: a process is logging. Not in git yet: its processes are gone, and `git runs recover`, or the next
+    command, takes it in. Held back: a push leaves it here, and why. Unpublished: no remote has its code. Incomplete:
+    files that were there when it ran are not in its source. What is on the remote is as it was last seen: nothing is
+    asked of a network.
     """
     from gitruns.sync.waiting import what_waits
 
@@ -61,7 +62,7 @@ def _lines(app: App, found: RepoStatus, waiting: Waiting | None, everything: boo
     unpublished = found.unpublished if waiting is None else ()
     sections: tuple[tuple[str, str, Sequence[RunId], str], ...] = (
         ("Running", "git runs show RUN follows one", found.live, "RUNNING"),
-        ("Not sealed, their processes are gone", "git runs recover seals them", found.unsealed, "KILLED"),
+        ("Not in git yet, their processes are gone", "git runs recover takes them in", found.unsealed, "KILLED"),
         ("Unpublished, no remote has their code", "git push publishes it", unpublished, "mark"),
         ("Incomplete, files are missing from their source", "git runs show RUN lists them", found.incomplete, "mark"),
     )
@@ -82,7 +83,7 @@ def _lines(app: App, found: RepoStatus, waiting: Waiting | None, everything: boo
         yield ""
         yield from waiting_lines(waiting)
     elif quiet and found.runs:
-        yield "everything is sealed"
+        yield "everything is in git"
 
 
 def _run_line(app: App, run_id: RunId, style: str) -> str:

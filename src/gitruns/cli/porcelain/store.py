@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitruns.cli.app import App, pass_app
+from gitruns.cli.arguments import yes_options
 from gitruns.cli.cells import printable
 from gitruns.cli.commands import CHECKING, READING, WRITING, command, group
 from gitruns.cli.exitcodes import DONE, NO
@@ -30,7 +31,7 @@ _GARBAGE = ("live", "live_bytes", "marked", "marked_bytes", "waiting", "waiting_
     examples=["git runs store", "git runs store set ../shared-store", "git runs store check", "git runs store du"],
 )
 def store() -> None:
-    """Show, set and check the store that artifacts are shared through
+    """Show, set and check the store that artifacts go through
 
     A store is a folder that everybody has mounted, or a bucket: `s3://bucket/prefix`, `gs://…`, `az://…`, `sftp://…`.
     Credentials come from your own environment, as for the store's own tools. Without a command, shows the store.
@@ -41,7 +42,7 @@ def store() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_app
 def show(app: App, as_json: bool) -> None:
-    """Show which store is in force, where it is named, and what waits to be uploaded"""
+    """Show which store is used, and what waits to be uploaded"""
     repo = app.open_repo()
     setting = repo.stores.setting
     pending = repo.pending_artifacts()
@@ -184,7 +185,7 @@ def du(app: App, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_app
 def verify(app: App, sample: int | None, repair: bool, as_json: bool) -> int:
-    """Read objects of the store again and compare them with their addresses
+    """Read the objects of the store again, and check each
 
     Exits with 1 when something is broken, and names it.
     """
@@ -217,7 +218,7 @@ def verify(app: App, sample: int | None, repair: bool, as_json: bool) -> int:
 
 
 @command("gc", exits=WRITING, examples=["git runs store gc", "git runs store gc --yes"])
-@click.option("-y", "--yes", is_flag=True, help="Do it; without it, what would be done is only said.")
+@yes_options
 @click.option("--no-fetch", is_flag=True, help="Do not ask the remote first which runs were purged.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_app

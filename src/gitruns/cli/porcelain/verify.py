@@ -41,7 +41,7 @@ def verify(
     template: Template | None,
     zero: bool,
 ) -> int:
-    """Check that stored runs, models and signatures are what they say they are
+    """Check that stored runs, models and signatures are right
 
     Reads every file of the runs (all runs and registered models, where none is named), their points, artifacts and git
     tags, and compares each with its digest; looks at signatures with the keys that git knows. Prints what is wrong;

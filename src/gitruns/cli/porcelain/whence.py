@@ -29,10 +29,11 @@ WHENCE_KEYS = frozenset("digest run_id run path source_commit branch dirty start
 @output_options(WHENCE_KEYS)
 @pass_app
 def whence(app: App, file: str, as_json: bool, template: Template | None, zero: bool) -> int:
-    """Say which run, code and data made a file, and which model version it is in
+    """Say which run, code and data made a file
 
     FILE is looked for by its content, so it may have been copied or renamed. A digest is the SHA-256 of a file, or
-    the first eight digits or more of it. Exits with 1 when no run here has made it.
+    the first eight digits or more of it. Registered models that hold it are named too. Exits with 1 when no run here
+    has made it.
     """
     from gitruns.registry import whence as find
 
