@@ -14,6 +14,7 @@ import gitruns
 from gitruns.entities.ids import RunId
 from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.repo import Repo
+from gitruns.repo.purging import purge_runs
 from gitruns.repo.store_setting import set_in_file
 from gitruns.repo.stores import UploadReport
 
@@ -318,6 +319,24 @@ def test_what_is_pending_goes_with_the_next_upload(git_repo: Path, store: Path) 
     assert len(repo.upload_artifacts({}).uploaded) == 2
     assert repo.pending_artifacts() == {}
     assert repo.upload_artifacts({}) == UploadReport()
+
+
+def test_what_waited_for_a_run_that_was_purged_is_not_uploaded(git_repo: Path, store: Path) -> None:
+    purged, other = log_run(git_repo), log_run(git_repo)
+    repo = opened(git_repo)
+    assert len(push(repo).pending) == 4
+    purge_runs(repo, [purged])
+    repo = opened(git_repo, GITRUNS_STORE=str(store))
+    assert len(repo.pending_artifacts()) == 2
+    report = repo.upload_artifacts({})
+    assert (len(report.uploaded), repo.pending_artifacts()) == (2, {})
+    roots = [root for root in store.glob("r/*/*/*") if root.is_file()]
+    (named,) = (root.read_text() for root in roots)
+    assert f"run {other}\n" in named and purged not in named
+    purge_runs(repo, [other])
+    for _ in range(2):  # the first one only marks
+        repo.stores.collect_store_garbage(dry_run=False, wait_s=0)
+    assert not [path for path in store.glob("o/*/*") if path.is_file()]
 
 
 def test_what_failed_is_pending_and_what_is_gone_is_missing(git_repo: Path, store: Path, tmp_path: Path) -> None:

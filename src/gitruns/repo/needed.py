@@ -56,3 +56,11 @@ def _objects(repo: Repo, run: Run) -> Iterator[Artifact]:
         yield from repo.artifacts_of(run)
     except NotFoundError:
         yield from run.artifacts
+
+
+def joined_needs(one: Needed, other: Needed) -> Needed:
+    """Returns what both name."""
+    by_run = dict(one.by_run)
+    for run_id, named in other.by_run.items():
+        by_run[run_id] = by_run.get(run_id, frozenset()) | named
+    return Needed({**one.sizes, **other.sizes}, by_run)

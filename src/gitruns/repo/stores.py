@@ -26,10 +26,10 @@ from gitruns.artifacts.store_verify import StoreVerification, verify_store
 from gitruns.artifacts.transfer import OnProgress as OnProgress
 from gitruns.artifacts.upload import Uploaded
 from gitruns.entities.artifact import Artifact
-from gitruns.entities.ids import Digest, RunId, is_digest
+from gitruns.entities.ids import Digest, RunId, is_digest, is_run_id
 from gitruns.entities.run import Run
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
-from gitruns.repo.needed import Needed
+from gitruns.repo.needed import Needed, joined_needs
 from gitruns.repo.store_setting import (
     GIT_KEY,
     VARIABLE,
@@ -218,17 +218,25 @@ class Stores:
         deadline_s: float | None = None,
         confirm: Callable[[str], bool] | None = None,
     ) -> UploadReport:
-        """Uploads what is needed and what has been pending since earlier; never raises for a fault of the store."""
-        before = self.pending()
-        objects = {**before, **needed}
+        """Uploads what is needed and what has been pending since earlier; never raises for a fault of the store.
+
+        What has waited for runs that were purged meanwhile, and for no others, waits no longer.
+        """
+        waiting = self._waiting()
+        before = self._still_wanted(waiting)
+        if isinstance(needed, Needed):
+            before = joined_needs(before, needed)
+        objects = {**before.sizes, **needed}
         if not objects:
+            self._remember(before, waiting)
             return UploadReport()
         store = self.open(confirm=confirm)
         if store is None:
             result, sent = self._nothing_uploaded(objects), 0
         else:
-            result, sent = self._upload(store, objects, needed, progress, jobs, deadline_s)
-        self._remember({digest: objects[digest] for digest in result.pending}, before)
+            result, sent = self._upload(store, objects, before, progress, jobs, deadline_s)
+        left = Needed({digest: objects[digest] for digest in result.pending}, before.by_run)
+        self._remember(left, waiting)
         return UploadReport(
             uploaded=frozenset(result.uploaded),
             present=frozenset(result.present),
@@ -242,26 +250,41 @@ class Stores:
 
     def pending(self) -> dict[Digest, int]:
         """Returns what was to be uploaded and could not be: digest → size."""
-        found: dict[Digest, int] = {}
+        return dict(self._still_wanted(self._waiting()).sizes)
+
+    def _waiting(self) -> Needed:
+        """Returns what is noted as pending, and for which runs."""
+        sizes: dict[Digest, int] = {}
+        by_run: dict[RunId, set[Digest]] = {}
         with suppress(OSError, ValueError):
             for line in (self._repo.folder / PENDING_FILE).read_text(encoding="ascii").splitlines():
-                digest, _, size = line.partition(" ")
+                digest, size, *run_ids = line.split(" ")
                 if is_digest(digest) and size.isdigit():
-                    found[Digest(digest)] = int(size)
-        return found
+                    sizes[Digest(digest)] = int(size)
+                    for run_id in filter(is_run_id, run_ids):
+                        by_run.setdefault(RunId(run_id), set()).add(Digest(digest))
+        return Needed(sizes, {run_id: frozenset(named) for run_id, named in by_run.items()})
+
+    def _still_wanted(self, waiting: Needed) -> Needed:
+        """Returns it without what only runs name that are deleted for good; what names no run stays."""
+        purged = {run_id for run_id in waiting.by_run if self._repo.is_purged(run_id)}
+        if not purged:
+            return waiting
+        kept = {run_id: named for run_id, named in waiting.by_run.items() if run_id not in purged}
+        gone = frozenset().union(*(waiting.by_run[run_id] for run_id in purged)).difference(*kept.values())
+        return Needed({digest: size for digest, size in waiting.sizes.items() if digest not in gone}, kept)
 
     def _upload(
         self,
         store: RemoteStore,
         objects: Mapping[Digest, int],
-        needed: Mapping[Digest, int],
+        needed: Needed,
         progress: OnProgress | None,
         jobs: int | None,
         deadline_s: float | None,
     ) -> tuple[Uploaded, int]:
         named: dict[RunId | None, Collection[Digest]] = {}
-        if isinstance(needed, Needed):
-            named.update(needed.by_run.items())
+        named.update(needed.by_run.items())
         rest = set(objects).difference(*named.values())
         if rest:
             named[None] = rest
@@ -302,13 +325,14 @@ class Stores:
             return NO_STORE_HINT if self.setting is None else CONFIRM_HINT
         return "git runs push" if not result.problems else CONFIRM_HINT
 
-    def _remember(self, pending: Mapping[Digest, int], before: Mapping[Digest, int]) -> None:
-        if dict(pending) == dict(before):
+    def _remember(self, pending: Needed, before: Needed) -> None:
+        lines = _lines(pending)
+        if lines == _lines(before):
             return
         path = self._repo.folder / PENDING_FILE
         temporary = path.with_name(f".{PENDING_FILE}.{secrets.token_hex(4)}")
         with suppress(OSError):
-            temporary.write_text("".join(f"{digest} {pending[digest]}\n" for digest in sorted(pending)))
+            temporary.write_text("".join(lines))
             temporary.replace(path)
 
     # The store itself
@@ -402,6 +426,17 @@ class Stores:
             wait_s = _days(self._repo.store.config("runs.storeGraceDays")) * 86400
         collector = store.collector(self.repository_id, self._repo.writer)
         return collector.run(self._repo.is_purged, dry_run=dry_run, wait_s=wait_s)
+
+
+def _lines(pending: Needed) -> list[str]:
+    """Returns a line for each object: digest, size, and the runs that name it."""
+    runs: dict[Digest, list[RunId]] = {}
+    for run_id, named in sorted(pending.by_run.items()):
+        for digest in named & pending.sizes.keys():
+            runs.setdefault(digest, []).append(run_id)
+    return [
+        " ".join((digest, str(size), *runs.get(digest, ()))) + "\n" for digest, size in sorted(pending.sizes.items())
+    ]
 
 
 def _days(text: str | None) -> float:
