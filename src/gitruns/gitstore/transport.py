@@ -30,6 +30,7 @@ ReadConfig = Callable[[str], "str | None"]
 MAX_ARGUMENT_BYTES = 60_000
 """Of refspecs and leases on one command line: half of what the smallest system takes."""
 
+_LOOK_S = 0.1
 STALL_S = 600.0
 """A git that says nothing for so long is taken for hung."""
 
@@ -200,8 +201,10 @@ class Transport:
         while True:
             patience = listener.heard_at + STALL_S
             until = patience if self._deadline is None else min(patience, self._deadline)
+            # The end of what git says comes with its exit: to wait for that is quicker than Python's own asking.
+            listener.wait(min(max(until - time.monotonic(), 0), _LOOK_S))
             try:
-                process.wait(timeout=max(until - time.monotonic(), 0))
+                process.wait(timeout=0 if listener.hears else max(until - time.monotonic(), 0))
             except subprocess.TimeoutExpired:
                 now = time.monotonic()
                 if self._deadline is not None and now >= self._deadline:
@@ -310,6 +313,15 @@ class _Listener:
         self._thread.join(timeout=2)
         if not self._thread.is_alive():
             self._stream.close()
+
+    @property
+    def hears(self) -> bool:
+        """Whether the other end is still open: by git, or by a helper that it left behind."""
+        return self._thread.is_alive()
+
+    def wait(self, timeout_s: float) -> None:
+        """Returns when the other end is closed, or after that time."""
+        self._thread.join(timeout_s)
 
     def said(self) -> str:
         """Returns the lines that are no progress."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from dataclasses import dataclass
 
 from gitruns.errors import GitRunsError, RemoteError
@@ -120,6 +121,8 @@ def remote_failed(verb: str, remote: str, code: int, said: str) -> GitRunsError:
     other = git_failed((verb,), code, said)
     if other.kind == "dubious-ownership":
         return other
+    if code == -signal.SIGPIPE and not said:  # without a word: the other side went away while git wrote
+        said = "fatal: the remote end hung up unexpectedly"
     line = _telling_line(said) or f"git ended with exit code {code}"
     if "no space left on device" in said.lower():
         return GitRunsError(

@@ -52,8 +52,7 @@ def encode_artifact_file(content: ArtifactFile) -> bytes:
     entries = [_entry(artifact) for artifact in content.artifacts]
     if content.manifest is not None:
         entries.append(_manifest_entry(content.manifest, MANIFEST_PATH))
-    for manifest in content.more_manifests:
-        entries.append(_manifest_entry(manifest, f".gitruns/artifacts/{manifest.digest}.yaml"))
+    entries += [_manifest_entry(one, f".gitruns/artifacts/{one.digest}.yaml") for one in content.more_manifests]
     entries += [
         {**_entry(part.stored_as), "tsv_size": part.size_bytes}
         for part in content.stored_parts
