@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 from gitruns.errors import NotFoundError
@@ -35,12 +37,17 @@ class _File:
 
 
 class JournalReader:
-    """Follows the journal of one run. `marks` is the folder of the mark of its seal, where that is another one."""
+    """Follows the journal of one run. `marks` is the folder of the mark of its seal, where that is another one.
+
+    Threads may share it: two that read on at once would count the same points twice.
+    """
 
     def __init__(self, run_dir: Path, marks: Path | None = None) -> None:
         self.run_dir = run_dir
         self._marks = run_dir if marks is None else marks
         self._files: dict[str, _File] = {}
+        self._reading = threading.Lock()
+        self._pid = os.getpid()
 
     def refresh(self, *, now_s: float | None = None) -> LiveRun:
         """Returns the run as of now, reading only what was added since the last call.
@@ -48,6 +55,12 @@ class JournalReader:
         `now_s` is the clock for `writer_state`. Raises `NotFoundError` kind `journal-not-found` when the folder holds
         nothing that is not sealed, `journal-unreadable` when it holds only files without an opening record.
         """
+        if self._pid != os.getpid():  # a forked child: whoever held the lock is not here
+            self._reading, self._pid = threading.Lock(), os.getpid()
+        with self._reading:
+            return self._read_on(now_s)
+
+    def _read_on(self, now_s: float | None) -> LiveRun:
         seal = read_seal(self._marks)
         covered = {} if seal is None else seal.covers
         paths = {path.name: path for path in log_files(self.run_dir)}
