@@ -314,6 +314,18 @@ class GitRunsRegistryStore(AbstractStore):  # type: ignore[misc]  # MLflow has n
         except NotFoundError as error:
             raise refused(f"Registered model alias {alias} not found.") from error
 
+    # Webhooks: there are none, which MLflow's server asks after every change
+
+    def list_webhooks(self, max_results: int | None = None, page_token: str | None = None) -> PagedList:
+        """Returns no webhooks."""
+        return PagedList([], None)
+
+    def list_webhooks_by_event(
+        self, event: Any, max_results: int | None = None, page_token: str | None = None
+    ) -> PagedList:
+        """Returns no webhooks."""
+        return PagedList([], None)
+
     # Inside
 
     def _stored(self, name: str) -> StoredModel:
