@@ -36,7 +36,8 @@ class ExperimentCalls(StoreBase):
             from mlflow.utils.uri import resolve_uri_if_local
 
             location = resolve_uri_if_local(artifact_location)
-            validation._validate_experiment_artifact_location_length(location)
+            if hasattr(validation, "_validate_experiment_artifact_location_length"):
+                validation._validate_experiment_artifact_location_length(location)
             kept[LOCATION_TAG] = location
         if self.hub.repo.find_experiment(name) is not None:
             raise refused(f"Experiment(name={name}) already exists.", "RESOURCE_ALREADY_EXISTS")

@@ -39,11 +39,9 @@ def _like(pattern: str, flags: int) -> re.Pattern[str]:
 
 def matching(models: Iterable[Any], text: str | None, datasets: Sequence[Mapping[str, Any]] | None) -> list[Any]:
     """Returns the models that a filter finds, of those measured on some datasets, where any are given."""
-    from mlflow.utils.search_logged_model_utils import parse_filter_string
-
     if datasets and not all(one.get("dataset_name") for one in datasets):
         raise refused("`dataset_name` in the `datasets` clause must be specified.")
-    comparisons = parse_filter_string(text)
+    comparisons = _parse(text) if text else []
     for one in comparisons:
         if one.entity.type.value == "attributes" and one.entity.key not in _ATTRIBUTES:
             raise refused(f"Invalid attribute key '{one.entity.key}' specified. Valid keys are {sorted(_ATTRIBUTES)}")
@@ -51,6 +49,15 @@ def matching(models: Iterable[Any], text: str | None, datasets: Sequence[Mapping
     found = [model for model in models if all(_fits(model, one, datasets) for one in comparisons)]
     if datasets and not on_metrics:
         return [model for model in found if any(_is_on(metric, datasets) for metric in model.metrics or ())]
+    return found
+
+
+def _parse(text: str) -> list[Any]:
+    try:
+        from mlflow.utils.search_logged_model_utils import parse_filter_string
+    except ImportError as error:  # mlflow-skinny has the parser, and not what it imports
+        raise refused("a filter of logged models needs the whole of MLflow: pip install mlflow") from error
+    found: list[Any] = parse_filter_string(text)
     return found
 
 

@@ -294,7 +294,8 @@ class GitRunsRegistryStore(AbstractStore):  # type: ignore[misc]  # MLflow has n
         """Makes an alias name a version."""
         validation._validate_model_name(name)
         validation._validate_model_alias_name(alias)
-        validation._validate_model_alias_name_reserved(alias)
+        if hasattr(validation, "_validate_model_alias_name_reserved"):  # before MLflow 3 the check above does it
+            validation._validate_model_alias_name_reserved(alias)
         self._registry.set_alias(name, alias, self._found(name, version).version.shown_number)
 
     def delete_registered_model_alias(self, name: str, alias: str) -> None:
