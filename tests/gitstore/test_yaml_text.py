@@ -87,6 +87,16 @@ def test_configuration_is_ordinary_yaml() -> None:
         read_config(b"a: &a [*a]\n", "gitruns.yaml")
 
 
+def test_aliases_that_stand_for_too_much_are_refused() -> None:
+    lines = [b"a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [b"a%d: &a%d [%s]" % (level, level, b", ".join([b"*a%d" % (level - 1)] * 9)) for level in range(1, 11)]
+    with pytest.raises(CorruptDataError, match=r"gitruns\.yaml:7.*stand for too much"):
+        read_config(b"\n".join([*lines, b"store: *a10"]), "gitruns.yaml")
+    long = b"a: &a " + b"x" * 100_000 + b"\nb: [" + b", ".join([b"*a"] * 100) + b"]\n"
+    with pytest.raises(CorruptDataError, match="stand for too much"):
+        read_config(long, "gitruns.yaml")
+
+
 def test_a_key_is_found_by_line() -> None:
     data = b'# x\n"a": 1\nb: 2\n"c\\n": 3\n'
     assert [line_of(data, key) for key in ("a", "b", "c\n", "d")] == [2, 3, 4, None]

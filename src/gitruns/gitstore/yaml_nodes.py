@@ -16,6 +16,9 @@ from gitruns.entities.values import int_from_text
 
 MAX_DEPTH = 20
 
+MAX_EXPANDED = 4 * 1024 * 1024
+"""A text with aliases is no larger than this once each stands for what it names: nine of nine of nine… grow quickly."""
+
 _PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DECIMAL = re.compile(r"-?[1-9][0-9]*\Z")
 _TEXT = "tag:yaml.org,2002:str"
@@ -61,6 +64,7 @@ class _NodeBuilder:
         self._aliases = aliases
         self._resolver: Any = yaml.resolver.Resolver()
         self._anchors: dict[str, Any] = {}
+        self._sizes: dict[int, int] = {}
 
     def build(self, events: Iterator[Any]) -> Any:
         """Returns the node of the only document, None when there is none."""
@@ -111,6 +115,8 @@ class _NodeBuilder:
     def _close(self, node: Any, children: list[Any], anchor: str | None) -> None:
         if anchor is not None:  # only now, so that nothing can hold itself
             self._anchors[anchor] = node
+        if self._aliases:
+            self._check_size(node, children)
         if isinstance(node, yaml.SequenceNode):
             node.value = children
             return
@@ -125,3 +131,12 @@ class _NodeBuilder:
             if key.value in seen:
                 raise corrupt(self._path, line, f"key '{key.value[:60]}' stands there twice")
             seen.add(key.value)
+
+    def _check_size(self, node: Any, children: list[Any]) -> None:
+        """Adds up how large a node is with all that its aliases stand for; the nodes live as long as this does."""
+        size = 1 + sum(
+            1 + len(child.value) if isinstance(child, yaml.ScalarNode) else self._sizes[id(child)] for child in children
+        )
+        if size > MAX_EXPANDED:
+            raise corrupt(self._path, node.start_mark.line + 1, "its aliases stand for too much")
+        self._sizes[id(node)] = size
