@@ -292,5 +292,7 @@ def test_a_ref_under_another_name_is_no_segment(store: GitStore, git: Git, git_r
     segment_id = fold(store, tips)
     git(git_repo, "update-ref", "refs/runs/archive/" + "b" * 40, segment_id)
     git(git_repo, "update-ref", "refs/runs/archive/notes", segment_id)
-    assert list(store.segments()) == [segment_id]
+    with pytest.warns(GitRunsWarning, match="is at another commit"):
+        assert list(store.segments()) == [segment_id]
+    assert store.misnamed_segments() == ["b" * 40]
     assert store.run_tips() == tips

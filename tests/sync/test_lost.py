@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conftest import run_git
+from gitruns.errors import GitRunsWarning
 from gitruns.repo.archiving import archive_runs
 from gitruns.sync import select
 from sync.conftest import Clone
@@ -152,3 +153,27 @@ def test_without_its_memory_a_clone_loses_nothing(ada: Clone, bob: Clone, remote
     (bob.folder / ".git" / "gitruns" / "sync" / "origin.json").write_text("{nonsense")
     assert bob.fetch().is_up_to_date and bob.push().is_up_to_date
     assert [run.info.id for run in bob.repo.list_runs()] == [run_id]
+
+
+def test_archived_runs_come_back_after_all_history_was_rewritten(ada: Clone, bob: Clone) -> None:
+    """As `git filter-repo` does it: each ref at a new commit, those of segments too, which their names do not fit."""
+    run_id = ada.log("one")
+    ada.repo.archive()
+    ada.push()
+    before = ada.shown()
+    (ref,) = ada.refs("refs/runs/archive/")
+    tree = ada.git("rev-parse", f"{ref}^{{tree}}")
+    rewritten = ada.git("commit-tree", tree, "-p", f"{ref}^1", "-m", "rewritten")
+    ada.git("update-ref", ref, rewritten)
+    with pytest.warns(GitRunsWarning, match="git runs fetch brings it back"):
+        assert ada.reopened().repo.list_runs() == []
+    with pytest.warns(GitRunsWarning):
+        problems = list(ada.reopened().repo.verify())
+    assert ["at another commit" in problem.message for problem in problems] == [True]
+    ada = ada.reopened()
+    with pytest.warns(GitRunsWarning):
+        assert ada.fetch().new == (run_id,)
+    assert ada.reopened().shown() == before
+    assert list(ada.reopened().repo.verify()) == []
+    bob.fetch()
+    assert bob.shown() == before

@@ -41,6 +41,7 @@ class Archive:
         self._listed: tuple[Signature | None, tuple[SegmentId, ...]] = (None, ())
         self._segments: dict[SegmentId, Segment] = {}
         self._bad: dict[SegmentId, GitRunsError] = {}
+        self._warned: set[SegmentId] = set()
         self._all: tuple[tuple[SegmentId, ...], dict[RunId, tuple[ObjectId, ...]], dict[RunId, ObjectId]] = ((), {}, {})
 
     def segment_ids(self) -> tuple[SegmentId, ...]:
@@ -60,9 +61,20 @@ class Archive:
         return found
 
     def _list(self) -> tuple[SegmentId, ...]:
+        found = self._named()
+        for segment_id in found.keys() - self._warned:
+            if found[segment_id] != ObjectId(segment_id):
+                self._warned.add(segment_id)
+                warnings.warn(f"gitruns: runs are left out: {not_its_name(segment_id)}", GitRunsWarning, stacklevel=2)
+        return tuple(sorted(one for one, oid in found.items() if ObjectId(one) == oid))
+
+    def _named(self) -> dict[SegmentId, ObjectId]:
         listed = self._backend.list_refs(refs.ARCHIVE).items()
-        found = ((refs.segment_id_of(ref), oid) for ref, oid in listed)
-        return tuple(sorted(one for one, oid in found if one is not None and ObjectId(one) == oid))
+        return {one: oid for ref, oid in listed if (one := refs.segment_id_of(ref)) is not None}
+
+    def misnamed(self) -> list[SegmentId]:
+        """Returns the segments whose refs are at other commits, as after a rewrite of all history."""
+        return sorted(one for one, oid in self._named().items() if ObjectId(one) != oid)
 
     def _signature(self) -> Signature:
         return tuple(map(_stat_of, self._watched))
@@ -110,6 +122,11 @@ class Archive:
                 tips.update(more)
             self._all = (key, {run_id: tuple(sorted(found)) for run_id, found in several.items()}, tips)
         return MappingProxyType(self._all[2]), MappingProxyType(self._all[1])
+
+
+def not_its_name(segment_id: SegmentId) -> str:
+    """Says what is wrong with a segment whose ref is at another commit than its name says."""
+    return f"the ref of archive segment '{segment_id[:12]}' is at another commit: git runs fetch brings it back"
 
 
 def read_segment(backend: Backend, segment_id: SegmentId) -> Segment:

@@ -158,6 +158,10 @@ class GitStore:
         """Returns the segments of the archive, each with its commit."""
         return {segment_id: ObjectId(segment_id) for segment_id in self._archive.segment_ids()}
 
+    def misnamed_segments(self) -> list[SegmentId]:
+        """Returns the segments whose refs are at other commits, so that their runs are not seen."""
+        return self._archive.misnamed()
+
     def read_segment(self, segment_id: SegmentId) -> Segment:
         """Returns the tips of a segment's runs; raises `CorruptDataError` (kind `bad-segment`) or `NotFoundError`."""
         return self._archive.read(segment_id)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Run
 from gitruns.errors import CorruptDataError, GitRunsError
+from gitruns.gitstore.archive import not_its_name
 from gitruns.gitstore.checking import damaged_files
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def verify_runs(repo: Repo, run_ids: Iterable[RunId] | None = None) -> Iterator[
 
 
 def _segment_problems(repo: Repo) -> Iterator[Problem]:
+    for segment_id in repo.store.misnamed_segments():
+        yield Problem(run_id=None, place=f"archive/{segment_id}", message=not_its_name(segment_id))
     for segment_id in repo.store.segments():
         try:
             genuine = repo.store.is_genuine_segment(segment_id)

@@ -195,7 +195,8 @@ class Joiner:
             return
         if self._is_covered(runs):
             return
-        if move_refs(self._store, [LocalMove(ref, oid, None)]):
+        # A ref of that name at another commit holds nothing: somebody has rewritten all history here.
+        if move_refs(self._store, [LocalMove(ref, oid, self._store.backend.read_ref(ref))]):
             return
         self.joined.segments += 1
         for run_id, tip in runs.items():
