@@ -81,6 +81,9 @@ def same(ours: str, theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Runs a scenario on both stores and compares what it saw, line by line."""
     import mlflow
 
+    if int(mlflow.__version__.split(".")[0]) < 3:
+        pytest.skip("the scenarios are of MLflow 3, whose answers are the right ones")
+
     def transcript_of(scenario: Scenario, uri: str, folder: Path) -> list[tuple[str, Any]]:
         _leave()
         monkeypatch.chdir(folder)

@@ -9,6 +9,7 @@ from typing import Any
 from mlflow import entities
 from mlflow.utils import validation
 
+from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.ids import RunId, is_run_id
 from gitruns.entities.run import Run
 from gitruns.entities.values import Point, param_text
@@ -136,7 +137,7 @@ class LoggingCalls(RunCalls):
             validation._validate_dataset_inputs(datasets)
         run = self._active_run(run_id)
         known = {(one.name, one.digest) for one in run.inputs}
-        fresh = {}
+        fresh: dict[tuple[str, str], DatasetInput] = {}
         for given in datasets or ():
             if given.dataset is None:
                 raise refused("Dataset input must have a dataset associated with it.", "INTERNAL_ERROR")

@@ -274,5 +274,5 @@ def _series_of(metric: Any, run_id: str | None) -> tuple[str, tuple[str, str] | 
     return f"{metric.key}{_SERIES}{number}", (number, text)
 
 
-def _not_found(model_id: str) -> Exception:
+def _not_found(model_id: str) -> Any:
     return missing(f"Logged model with ID '{model_id}' not found.")

@@ -71,7 +71,7 @@ class GitRunsRegistryStore(AbstractStore):  # type: ignore[misc]  # MLflow has n
         except AlreadyExistsError as error:
             raise self._name_taken(name, tags) from error
 
-    def _name_taken(self, name: str, tags: Sequence[Any] | None) -> Exception:
+    def _name_taken(self, name: str, tags: Sequence[Any] | None) -> Any:
         from mlflow.exceptions import MlflowException
         from mlflow.prompt.registry_utils import handle_resource_already_exist_error, has_prompt_tag
 
