@@ -207,8 +207,8 @@ def test_a_killed_run_is_sealed_by_the_next_command(cli: Cli, runs_repo: Path) -
     assert done.returncode == -signal.SIGKILL
     run_id = done.stdout.strip()
     assert cli("status").out.splitlines()[2:5] == [
-        "Not sealed, their processes are gone:",
-        "  (git runs recover seals them)",
+        "Not in git yet, their processes are gone:",
+        "  (git runs recover takes them in)",
         next(line for line in cli("status").out.splitlines() if run_id[:8] in line),
     ]
     assert cli("list", "-n", "1", "--format", "{id} {status} {metrics.loss}").out == f"{run_id} KILLED 0.5\n"

@@ -171,7 +171,11 @@ class App:
         digits = text.lower().removeprefix("sha256:")
         if len(digits) >= 8 and all(digit in "0123456789abcdef" for digit in digits):
             return digits
-        raise NotFoundError(f"there is no file '{text}', and it is no digest", kind="file-not-found")
+        raise NotFoundError(
+            f"there is no file '{text}', and it is no digest",
+            kind="file-not-found",
+            hint="a digest is 8 to 64 hex digits, as git runs artifacts ls RUN shows",
+        )
 
     def artifacts_of(self, run: Run) -> tuple[Artifact, ...]:
         """Returns the artifacts of a run; none, and a warning, when their list is not on this machine."""

@@ -73,6 +73,9 @@ def _fact(message: str, kind: str, hint: str | None, code: int) -> dict[str, Any
 
 def _sentence(error: click.ClickException) -> str:
     text = error.format_message().strip().rstrip(".")
+    text = text.replace("is not a valid integer range", "is no whole number").replace(
+        "a valid integer", "a whole number"
+    )
     return text[:1].lower() + text[1:]
 
 

@@ -69,7 +69,11 @@ class _Page:
                     title=title,
                     cells=texts,
                     rank=2 if verdict else place,
-                    least=None if numbers else 16 if place == 0 else 12,
+                    least=None
+                    if numbers or title.startswith("curve")
+                    else 16
+                    if place == 0
+                    else 12,  # half a curve says nothing
                     most=None if numbers else 60,
                     right=numbers,
                     styles=[_STYLES.get(cell.tone, "key" if cell.kind == "key" else None) for cell in cells],

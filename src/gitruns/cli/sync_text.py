@@ -101,7 +101,7 @@ def _artifact_lines(report: PushReport) -> Iterator[str]:
         if artifacts.hint:
             yield f"  ({printable(artifacts.hint)})"
     if artifacts.missing:
-        yield f"missing: {_count(len(artifacts.missing), 'artifact')} are neither in the store nor on this machine"
+        yield f"missing: {_count(len(artifacts.missing), 'artifact')}, neither in the store nor on this machine"
 
 
 def _refused_lines(refused: Mapping[str, str]) -> Iterator[str]:
@@ -118,7 +118,7 @@ _HELD = {
     ),
     "snapshot-undecided": (
         "they ran with changes that are in no commit",
-        "see what would be public: git runs push --dry-run; then git config runs.publishSnapshots tracked",
+        "see them: git runs push --dry-run; send them: git config runs.publishSnapshots tracked",
     ),
     "snapshot-never": ("they ran with changes, and runs.publishSnapshots is never", "--snapshots tracked sends them"),
     "snapshot-untracked": (

@@ -54,7 +54,12 @@ def copy_out(
     single = find_artifact(everything, path)
     chosen = [single] if single is not None else below(everything, path)
     if not chosen and path.strip("/"):
-        raise NotFoundError(f"the run has no artifact '{path}'", kind="artifact-not-found", path=path)
+        raise NotFoundError(
+            f"the run has no artifact '{path}'",
+            kind="artifact-not-found",
+            hint="see what it has: git runs artifacts ls -r RUN",
+            path=path,
+        )
     bring(chosen)
     target.mkdir(parents=True, exist_ok=True)
     for artifact in chosen:

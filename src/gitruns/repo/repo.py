@@ -189,7 +189,11 @@ class Repo(LogPlace, Searchable):
         except GitRunsError as error:
             if is_object_id(revision):  # code that lives elsewhere: the id is all there is to record
                 return ObjectId(revision)
-            raise NotFoundError(f"there is no commit '{revision}'", kind="commit-not-found") from error
+            raise NotFoundError(
+                f"there is no commit '{revision}'",
+                kind="commit-not-found",
+                hint="see what there is: git log --oneline --all",
+            ) from error
         return ObjectId(found.decode().strip())
 
     def run_history(self, run_id: RunId) -> list[ChainEntry]:

@@ -71,7 +71,11 @@ class RepoRevisions:
         """Returns when the commit that a revision names was made, milliseconds UTC."""
         for line in self._log([self.commit(revision)], "%ct"):
             return int(line) * 1000
-        raise NotFoundError(f"there is no commit '{revision}'", kind="commit-not-found")
+        raise NotFoundError(
+            f"there is no commit '{revision}'",
+            kind="commit-not-found",
+            hint="see what there is: git log --oneline --all",
+        )
 
     def _log(self, commits: Iterable[str], form: str) -> list[str]:
         given = "".join(f"{commit}\n" for commit in commits).encode()

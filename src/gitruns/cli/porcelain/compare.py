@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,9 +92,13 @@ def _chosen(app: App, words: Sequence[str], experiments: Sequence[str]) -> list[
 
 
 def _say_if_it_is_a_run(repo: Repo, word: str, error: InvalidInputError) -> None:
-    """Raises what is wrong with a query that is no query, when it names a run."""
+    """Raises what is wrong with a query that is no query, when it names a run or could be meant to."""
     try:
         repo.resolve_run(word)
+    except NotFoundError:
+        if re.fullmatch(r"[\w.-]+", word):  # no query is one bare word
+            raise
+        return
     except GitRunsError:
         return
     raise InvalidInputError(

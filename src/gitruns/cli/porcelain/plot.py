@@ -124,7 +124,7 @@ def _chosen(app: App, asked: Asked, sorts: Sequence[str], metric: str, count: in
         query.text = joined([piece for piece in (query.text, has_it) if piece])
         found, more = query.ids(count)
         if more:
-            app.out.talk(f"{more:,} more runs have it: -n draws more of them")
+            app.out.talk(f"{more:,} more {'run has' if more == 1 else 'runs have'} it: -n draws more of them")
     return [repo.get_run(run_id) for run_id in dict.fromkeys((*named, *found))]
 
 
@@ -144,8 +144,8 @@ def _curves(app: App, runs: Sequence[Run], metric: str, axis: str, *, log: bool)
         xs = [(point.time_ms - start) / 1000 / unit if axis == "time" else float(point.step) for point in found]
         xs, ys = drawable(xs, [point.value for point in found], log=log)
         if len(ys) < len(found):
-            why = "no numbers above zero" if log else "no numbers"
-            app.out.talk(f"{len(found) - len(ys)} points of run '{run.info.name}' are {why} and left out")
+            left, why = len(found) - len(ys), "no number above zero" if log else "no number"
+            app.out.talk(f"run '{run.info.name}': left out {left:,} {'point' if left == 1 else 'points'}: {why}")
         if ys:
             curves.append(Curve(run.info.name, run.info.id, xs, ys))
         else:
