@@ -180,7 +180,7 @@ def test_a_running_run_is_shown_live_and_takes_edits(cli: Cli, runs_repo: Path) 
     log.log_metric("loss", 0.75, 7, log.info.start_time_ms)
     shown = cli("list", "-n", "1", "--format", "{name} {status} {live} {metrics.loss} {duration_ms}").out
     assert shown == "young-yak-1 RUNNING true 0.75 120000\n"
-    assert cli("status").out.splitlines()[3] == "  (git runs show RUN follows one)"
+    assert cli("status").out.splitlines()[3] == "  (git runs watch follows them)"
     assert "young-yak-1" in cli("status").out
     assert "running for 2m 00s" in cli("show", "young-yak-1").out
     assert "still being logged" in cli("log", "young-yak-1").err

@@ -220,3 +220,21 @@ def test_without_runs_latest_says_how_to_log_one(cli: Cli, empty_repo: Path) -> 
         assert (found.code, found.out) == (12, "")
         assert "there are no runs yet" in found.err
         assert "git runs exec -- COMMAND" in found.err
+
+
+def test_outside_a_repository_a_folder_of_journals_is_named(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "git init" in cli("list").err
+    monkeypatch.setenv("GITRUNS_JOURNAL", "/tmp/node-7")
+    found = cli("list")
+    assert found.code == 10
+    assert "git runs collect /tmp/node-7" in found.err
+
+
+def test_one_word_that_names_no_run_is_no_broken_query(cli: Cli, shared_runs: Path) -> None:
+    found = cli("compare", "nosuch")
+    assert found.code == 12
+    assert "there is no run 'nosuch'" in found.err
+    assert cli("compare", "nosuch <").code == 2

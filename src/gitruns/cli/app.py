@@ -61,11 +61,22 @@ class App:
         if self._repo is None:
             from gitruns.repo import Repo
 
-            self._repo = Repo.open(environ=self.environ)
+            self._repo = self._find(Repo)
             self._repo.on_index_progress = self.bar("indexing", "runs")
             if recover:
                 self._recover(self._repo)
         return self._repo
+
+    def _find(self, kind: type[Repo]) -> Repo:
+        try:
+            return kind.open(environ=self.environ)
+        except NotFoundError as error:
+            if error.kind == "not-a-repository" and self.environ.get("GITRUNS_JOURNAL"):
+                folder = self.environ["GITRUNS_JOURNAL"]
+                error.hint = (
+                    f"runs are logged into GITRUNS_JOURNAL; in a clone, bring them in: git runs collect {folder}"
+                )
+            raise
 
     def bar(self, title: str, unit: str) -> ProgressBar:
         """Returns a progress bar, which goes away by itself when its work or the command is done."""

@@ -14,7 +14,7 @@ from gitruns.cli.times import duration, local, relative, size
 from gitruns.entities.artifact import Artifact
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.environment import Environment
-from gitruns.entities.run import NOTE_TAG, Lifecycle, Run
+from gitruns.entities.run import MODEL_KIND, NOTE_TAG, Lifecycle, Run
 from gitruns.entities.source import Source
 from gitruns.entities.values import MetricSummary, Point
 
@@ -22,6 +22,7 @@ _CURVE_WIDTH = 16
 _MAX_ARTIFACTS = 20
 _INDENT = 4
 _DIGITS = 6
+_KINDS = {MODEL_KIND: "logged model"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class _Page:
     def head(self, run: Run) -> Iterator[str]:
         info = run.info
         paint = self._terminal.paint
-        yield paint(f"run {info.id}", "id") + self._marks(run) + "\n"
+        yield paint(f"{_KINDS.get(info.kind, 'run')} {info.id}", "id") + self._marks(run) + "\n"
         rows: list[tuple[str, str]] = [
             ("Name", printable(info.name)),
             ("Experiment", printable(self._facts.experiment)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gitruns.cli.times import iso
+from gitruns.entities.run import MODEL_TAGS
 
 if TYPE_CHECKING:
     from gitruns.entities.model import RegisteredModel
@@ -65,7 +66,7 @@ def version_record(found: RegisteredVersion) -> dict[str, Any]:
         "digest": version.digest,
         "size_bytes": version.size_bytes,
         "description": version.description or None,
-        "tags": dict(version.tags),
+        "tags": {key: text for key, text in version.tags.items() if not key.startswith(MODEL_TAGS)},
         "lifecycle": version.lifecycle.value,
         "user": version.user,
         "git_tag": version.git_tag,

@@ -61,7 +61,7 @@ def _record(found: RepoStatus, waiting: Waiting | None) -> dict[str, object]:
 def _lines(app: App, found: RepoStatus, waiting: Waiting | None, everything: bool) -> Iterator[str]:
     unpublished = found.unpublished if waiting is None else ()
     sections: tuple[tuple[str, str, Sequence[RunId], str], ...] = (
-        ("Running", "git runs show RUN follows one", found.live, "RUNNING"),
+        ("Running", "git runs watch follows them", found.live, "RUNNING"),
         ("Not in git yet, their processes are gone", "git runs recover takes them in", found.unsealed, "KILLED"),
         ("Unpublished, no remote has their code", "git push publishes it", unpublished, "mark"),
         ("Incomplete, files are missing from their source", "git runs show RUN lists them", found.incomplete, "mark"),
