@@ -9,6 +9,7 @@ import pytest
 
 import gitruns
 from gitruns.entities.ids import RunId
+from gitruns.gitstore import durability
 from gitruns.gitstore.base_backend import BaseBackend
 from gitruns.repo import Repo
 from gitruns.tracking import fluent
@@ -134,3 +135,23 @@ def test_whole_and_packed_objects_stay(git_repo: Path, git: Git) -> None:
         assert not backend.drop_damaged(path.parent.name + path.name)  # type: ignore[arg-type]
         assert path.exists()
     assert ref_of(run_id).exists()
+
+
+def test_an_edit_is_on_the_disk(git_repo: Path, git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ref that names a commit whose objects a power cut took would take the whole run with it."""
+    run_id, before = log()
+    repo = Repo.open(git_repo)
+    repo.recover()
+    synced: set[str] = set()
+    real = durability._fsync
+
+    def record(path: Path) -> None:
+        synced.add(str(path.relative_to(git_repo)))
+        real(path)
+
+    monkeypatch.setattr(durability, "_fsync", record)
+    with repo.edit(run_id) as edit:
+        edit.set_tag("later", "yes")
+    written = objects(git, f"refs/runs/{run_id}", f"^{before}")
+    assert len(written) == 4  # commit, tree, tags, stamps
+    assert {str(path) for path in [*written, ref_of(run_id)]} <= synced

@@ -12,7 +12,7 @@ from gitruns.gitstore.codec.fields import Fields
 from gitruns.gitstore.commits import reason_in
 from gitruns.gitstore.lineage import Lineage, lineage
 from gitruns.gitstore.objects import Commit
-from gitruns.gitstore.tree_reader import TreeReader
+from gitruns.gitstore.tree_reader import TreeReader, tree_in
 from gitruns.gitstore.trees import read_entries
 
 _MAX_OWNERS = 100_000
@@ -51,15 +51,26 @@ def own_objects(backend: Backend, reader: TreeReader, tip: ObjectId) -> set[Obje
     found: set[ObjectId] = set()
     for oid, commit in walk_chain(reader, tip):
         found.add(oid)
-        waiting = [commit.tree]
-        while waiting:
-            tree = waiting.pop()
-            if tree in found:
-                continue
-            found.add(tree)
-            for entry in read_entries(backend, tree):
-                (waiting.append if entry.is_folder else found.add)(entry.oid)
+        _add_tree(backend, commit.tree, found)
     return found
+
+
+def commit_objects(backend: Backend, reader: TreeReader, oid: ObjectId) -> set[ObjectId]:
+    """Returns one commit, its trees and files."""
+    found = {oid}
+    _add_tree(backend, tree_in(reader.read_commit(oid), oid), found)
+    return found
+
+
+def _add_tree(backend: Backend, root: ObjectId, found: set[ObjectId]) -> None:
+    waiting = [root]
+    while waiting:
+        tree = waiting.pop()
+        if tree in found:
+            continue
+        found.add(tree)
+        for entry in read_entries(backend, tree):
+            (waiting.append if entry.is_folder else found.add)(entry.oid)
 
 
 def walk_chain(reader: TreeReader, tip: ObjectId) -> Iterator[tuple[ObjectId, Commit]]:

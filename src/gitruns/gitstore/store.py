@@ -15,7 +15,7 @@ from gitruns.gitstore import refs
 from gitruns.gitstore.archive import Archive
 from gitruns.gitstore.backend import Backend
 from gitruns.gitstore.bulk import BulkReader
-from gitruns.gitstore.chain import ChainEntry, own_objects, run_chain
+from gitruns.gitstore.chain import ChainEntry, commit_objects, own_objects, run_chain
 from gitruns.gitstore.codec import (
     decode_experiment,
     decode_run,
@@ -351,6 +351,10 @@ class GitStore:
         for tip in tips.values():
             objects |= own_objects(self.backend, self._reader, tip)
         self.backend.sync(objects, tips.keys())
+
+    def sync_edit(self, ref: str, commit: ObjectId) -> None:
+        """Makes one commit on top of durable ones durable, and the ref that it moved."""
+        self.backend.sync(commit_objects(self.backend, self._reader, commit), [ref])
 
     def is_whole(self, tip: ObjectId) -> bool:
         """Returns whether each object of a run that can be made again is here; see `wholeness`."""

@@ -14,6 +14,7 @@ from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Lifecycle, Run
 from gitruns.entities.stamp import Stamp
 from gitruns.errors import ConflictError, InvalidInputError, NotFoundError
+from gitruns.gitstore.refs import run_ref
 from gitruns.repo.elsewhere import not_to_change
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.manifest import packed, unpacked
@@ -125,7 +126,11 @@ class Transaction:
             subject=f"run {new.info.name}: {self._subject()}",
             files=carried_files(store, tip),
         )
-        return moved(self._repo, self._run_id, commit, tip)
+        if not moved(self._repo, self._run_id, commit, tip):
+            return False
+        # The ref names this commit now: a power cut must not leave it without its objects.
+        store.sync_edit(run_ref(self._run_id), commit)
+        return True
 
     def _applied(self, old: Run, stamp: Stamp) -> Run:
         tags = {**old.tags, **self._tags}
