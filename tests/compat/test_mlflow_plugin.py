@@ -15,6 +15,7 @@ import pytest
 pytest.importorskip("mlflow", reason="MLflow is not installed: pip install 'gitruns[mlflow]'")
 
 from conftest import run_git
+from gitruns.entities.ids import RunId
 from gitruns.repo import Repo
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -157,6 +158,11 @@ def test_a_logged_model_is_in_no_list_of_runs(ours: str, project: Path) -> None:
     stored = run_git(project, "show", f"runs/{record}:run.yaml")
     assert '"kind": "model"' in stored and f'"parent_run_id": "{run.info.run_id}"' in stored
     assert not list(repo.verify())
+    code = repo.get_run(RunId(record)).info.source.code_tree
+    assert code is not None and code == repo.get_run(RunId(run.info.run_id)).info.source.code_tree
+    assert [one.info.id for one in repo.index.infos_of_trees({code}, None, 10)] == [run.info.run_id]
+    assert repo.index.stats().runs == 1
+    assert not [key for key in repo.known_keys() if key.name.startswith("gitruns.model.")]
 
 
 def test_a_native_run_looks_right_in_mlflow(ours: str, project: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitruns.entities.ids import RunId
+from gitruns.entities.run import MODEL_TAGS
 from gitruns.entities.values import Scalar
 from gitruns.index.keybook import find_key
 from gitruns.index.layout import DETAILS, EXPERIMENT, RUN_LAYOUT, Column
@@ -43,7 +44,7 @@ def known_keys(connection: sqlite3.Connection) -> list[KnownKey]:
     rows = connection.execute(
         "SELECT kind, name, uses FROM keys WHERE uses > 0 AND kind <= ? ORDER BY uses DESC, name, kind", (KEY_TAG,)
     )
-    return [KnownKey(_WORDS[kind], name, uses) for kind, name, uses in rows]
+    return [KnownKey(_WORDS[kind], name, uses) for kind, name, uses in rows if not name.startswith(MODEL_TAGS)]
 
 
 def keys_of_runs(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[KnownKey]:

@@ -18,6 +18,7 @@ from gitruns.index.layout import EXPERIMENT_LAYOUT
 from gitruns.index.reading import ListedRun, read_runs
 from gitruns.index.refresh import Progress, RefreshReport, forget_everything, has_pending, is_fresh, refresh
 from gitruns.index.request import ExperimentPage, RunPage, Search
+from gitruns.index.schema import MODEL
 from gitruns.index.search import Prepared, count_all, find_page, prepare
 from gitruns.index.source import Source, Unreadable
 from gitruns.index.sources import BASES, TREES, distinct_sources, infos_of_sources
@@ -192,7 +193,7 @@ class Index:
             return IndexStats(
                 path=self._database.path,
                 size_bytes=pragma("page_count") * pragma("page_size"),
-                runs=count("runs"),
+                runs=count(f"runs WHERE lifecycle < {MODEL}"),
                 experiments=count("experiments WHERE known"),
                 keys=count("keys WHERE uses > 0"),
                 values=count("metrics") + count("labels"),

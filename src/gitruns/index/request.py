@@ -20,11 +20,11 @@ MAX_RESULTS = 50_000
 class Search:
     """One search, of runs or of experiments; everything but the query itself has a default.
 
-    `experiment_ids` None: in all experiments. `lifecycle` None: also what is deleted. `kind` None: runs, else records of
-    that kind (`RunInfo.kind`). `max_results` None: all there is (else at most 50,000). `page_token` is `next_token` of
-    the page before. `now` is the time that `-7d` counts from; its zone is that of dates without one. `revisions` and
-    `points` are asked for git terms and for values at steps; `artifact_uri` is what stands before and after a run's id
-    in the address of its artifacts.
+    `experiment_ids` None: in all experiments. `lifecycle` None: also what is deleted. `kind` None: runs, else records
+    of that kind (`RunInfo.kind`). `max_results` None: all there is (else at most 50,000). `page_token` is `next_token`
+    of the page before. `now` is the time that `-7d` counts from; its zone is that of dates without one. `revisions`
+    and `points` are asked for git terms and for values at steps; `artifact_uri` is what stands before and after a
+    run's id in the address of its artifacts.
     """
 
     filter: str = ""

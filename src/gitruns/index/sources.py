@@ -9,6 +9,7 @@ from collections.abc import Collection
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId
 from gitruns.entities.run import Run
 from gitruns.index.reading import read_runs
+from gitruns.index.schema import MODEL
 
 TREES, BASES = ("code_tree", "snapshot_tree"), ("coalesce(source_base, source_commit)",)
 
@@ -30,7 +31,7 @@ def infos_of_sources(
     either = " OR ".join(f"{column} IN (SELECT value FROM json_each(?1))" for column in columns)  # noqa: S608  our own
     statement = (
         "SELECT r.run_id FROM details d CROSS JOIN runs r ON r.run = d.run"  # noqa: S608  our own names
-        f" CROSS JOIN experiments e ON e.number = r.experiment WHERE ({either})"
+        f" CROSS JOIN experiments e ON e.number = r.experiment WHERE r.lifecycle < {MODEL} AND ({either})"
         " AND (?2 IS NULL OR e.id IN (SELECT value FROM json_each(?2))) ORDER BY r.start_time DESC, r.run_id LIMIT ?3"
     )
     ids = None if experiments is None else json.dumps(sorted(experiments))

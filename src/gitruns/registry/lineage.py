@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,13 @@ from gitruns.entities.artifact import Artifact
 from gitruns.entities.content import artifacts_at
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.ids import Digest, ObjectId
-from gitruns.entities.run import Run
+from gitruns.entities.run import MODEL_KIND, Run
 from gitruns.errors import GitRunsError, NotFoundError
 
 if TYPE_CHECKING:
     from gitruns.registry.registered import RegisteredVersion
     from gitruns.registry.registry import Registry
+    from gitruns.repo import Repo
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ def whence(registry: Registry, digest: str) -> list[Made]:
         for registered in registry.list_versions(model.name):
             by_run.setdefault(registered.version.run_id or "", []).append(registered)
     found: list[Made] = []
-    for run in repo.list_runs(lifecycle=None, on_bad=lambda run_id, error: None):
+    for run in _all_records(repo):
         theirs = by_run.get(run.info.id, [])
         try:
             artifacts = repo.artifacts_of(run)
@@ -86,6 +88,12 @@ def whence(registry: Registry, digest: str) -> list[Made]:
         found += _models_made(run, theirs, digest, {one.path for one in found if one.run is run})
     found.sort(key=lambda one: (one.run.info.start_time_ms, one.run.info.id, one.path))
     return found
+
+
+def _all_records(repo: Repo) -> Iterator[Run]:
+    """Yields all runs, and the models that were logged: files are in both."""
+    for kind in (None, MODEL_KIND):
+        yield from repo.list_runs(lifecycle=None, kind=kind, on_bad=lambda run_id, error: None)
 
 
 def _models_made(run: Run, registered: list[RegisteredVersion], digest: str, known: set[str]) -> list[Made]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitruns.entities.ids import RunId, is_run_id
-from gitruns.entities.run import Run
+from gitruns.entities.run import MODEL_KIND, Run
 from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.query import format_query
 from gitruns.query.ast import Comparison, Entity, Field, Text
@@ -57,7 +57,9 @@ def _with_prefix(repo: Repo, text: str) -> list[RunId]:
     prefix = text.lower()
     if not MIN_PREFIX <= len(prefix) <= MAX_PREFIX or not all(digit in "0123456789abcdef" for digit in prefix):
         return []
-    found, _ = repo.search_run_ids(f"id like '{prefix}%'", lifecycle=None, max_results=_MOST)
+    query = f"id like '{prefix}%'"
+    found, _ = repo.search_run_ids(query, lifecycle=None, max_results=_MOST)
+    found += repo.search_run_ids(query, lifecycle=None, kind=MODEL_KIND, max_results=_MOST)[0]
     # A run that cannot be read is named all the same, so that what is wrong with it is said.
     unreadable = [one.run_id for one in repo.index.unreadable() if one.run_id.startswith(prefix)]
     return sorted({*found, *unreadable})
