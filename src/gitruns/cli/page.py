@@ -22,7 +22,7 @@ _CURVE_WIDTH = 16
 _MAX_ARTIFACTS = 20
 _INDENT = 4
 _DIGITS = 6
-_KINDS = {MODEL_KIND: "logged model"}
+_KINDS: dict[str | None, str] = {MODEL_KIND: "logged model"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
