@@ -9,7 +9,7 @@ import pytest
 
 import gitruns
 from gitruns.entities.ids import RunId
-from gitruns.gitstore import durability
+from gitruns.gitstore import base_backend, durability
 from gitruns.gitstore.base_backend import BaseBackend
 from gitruns.repo import Repo
 from gitruns.tracking import fluent
@@ -127,6 +127,17 @@ def test_an_edit_on_top_stays(git_repo: Path, git: Git) -> None:
     git(git_repo, "fsck", "--strict")
 
 
+def test_all_is_on_the_disk_before_refs_go_into_the_archive(git_repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id, _ = log()
+    repo = Repo.open(git_repo)
+    repo.recover()
+    there: list[bool] = []
+    monkeypatch.setattr(durability, "sync_file_system", lambda folder: there.append(ref_of(run_id).exists()))
+    monkeypatch.setattr(base_backend, "sync_file_system", durability.sync_file_system)
+    repo.archive()
+    assert True in there and not ref_of(run_id).exists()
+
+
 def test_whole_and_packed_objects_stay(git_repo: Path, git: Git) -> None:
     run_id, tip = log()
     backend = Repo.open(git_repo).store.backend
@@ -155,3 +166,7 @@ def test_an_edit_is_on_the_disk(git_repo: Path, git: Git, monkeypatch: pytest.Mo
     written = objects(git, f"refs/runs/{run_id}", f"^{before}")
     assert len(written) == 4  # commit, tree, tags, stamps
     assert {str(path) for path in [*written, ref_of(run_id)]} <= synced
+    synced.clear()
+    experiment = repo.create_experiment("new")
+    ref = Path(".git/refs/runs/experiments") / experiment
+    assert {str(path) for path in [*objects(git, ref.read_text().strip()), ref]} <= synced

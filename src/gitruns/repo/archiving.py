@@ -152,7 +152,9 @@ class _Archiving:
             return self._report
         self._report.segments = self._store.write_segments(groups)
         self._store.add_segments(self._report.segments)
-        # Now the segments are on the disk, refs and all: only now may the runs' own refs go.
+        # What git has fetched it has not synced, and a segment whose parents are lost would stop git's own gc.
+        self._store.backend.sync_all()
+        # Now runs and segments are on the disk, refs and all: only now may the runs' own refs go.
         self._store.drop_run_refs(tips)
         self._store.drop_segments(absorbed.keys() - set(self._report.segments))
         return self._report

@@ -19,6 +19,7 @@ from gitruns.entities.ids import (
 from gitruns.entities.run import Identity, Lifecycle
 from gitruns.errors import AlreadyExistsError, ConflictError, InvalidInputError, NotFoundError
 from gitruns.gitstore import GitStore
+from gitruns.gitstore.refs import experiment_ref
 from gitruns.repo.formats import refuse_newer_format
 from gitruns.repo.runlog import now_ms
 from gitruns.repo.writer_id import stamp_edit
@@ -162,6 +163,7 @@ class Experiments:
             self._store.set_experiment_tip(experiment.id, commit, parent)
         except ConflictError:
             return False
+        self._store.sync_edit(experiment_ref(experiment.id), commit)
         return True
 
     def _at(self, commit: ObjectId) -> Experiment:
