@@ -50,6 +50,7 @@ def test_every_key_of_the_others_is_documented(cli: Cli, shared_runs: Path) -> N
     for record in _records(cli, "log", "bold-otter-12"):
         assert set(record) == _documented("Log entry") == LOG_KEYS
     assert set(_records(cli, "tag", "bold-otter-12")[0]) == _documented("Tag")
+    assert _records(cli, "experiments", "tag", "digits") == []
     assert set(_records(cli, "status")[0]) == _documented("Status")
     error = json.loads(cli("show", "nobody", "--json").err)
     assert set(error) >= _documented("Error")

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gitruns.cli.app import App, pass_app
-from gitruns.cli.arguments import PAIR, RUN
+from gitruns.cli.arguments import PAIR, RUN, form_of, output_options
 from gitruns.cli.commands import WRITING, command
 from gitruns.cli.models.arguments import MODEL, VERSION, reason_option
-from gitruns.cli.porcelain.tag import print_pairs
+from gitruns.cli.porcelain.tag import TAG_KEYS, print_tags
+from gitruns.cli.template import Template
 from gitruns.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -120,11 +121,22 @@ def describe(app: App, model: str, text: str, reason: str) -> None:
 @click.argument("pairs", metavar="[KEY=VALUE]...", type=PAIR, nargs=-1)
 @click.option("-d", "--delete", "deleted", metavar="KEY", multiple=True, help="Delete this tag; may be given again.")
 @reason_option
+@output_options(TAG_KEYS)
 @pass_app
-def tag(app: App, model: str, pairs: Sequence[tuple[str, str]], deleted: Sequence[str], reason: str) -> None:
+def tag(
+    app: App,
+    model: str,
+    pairs: Sequence[tuple[str, str]],
+    deleted: Sequence[str],
+    reason: str,
+    as_json: bool,
+    template: Template | None,
+    zero: bool,
+) -> None:
     """Show, set or delete tags of a model or of a version"""
     from gitruns.registry.names import parse_named
 
+    form = form_of(as_json, template, zero)
     both = {key for key, _ in pairs} & set(deleted)
     if both:
         raise InvalidInputError(f"cannot both set and delete tag '{min(both)}'", kind="usage")
@@ -135,11 +147,11 @@ def tag(app: App, model: str, pairs: Sequence[tuple[str, str]], deleted: Sequenc
             number = found.version.shown_number
             registry.tag_version(found.model.name, number, dict(pairs), delete=deleted, reason=reason)
         else:
-            print_pairs(app, found.version.tags)
+            print_tags(app, found.version.tags, form)
     elif pairs or deleted:
         registry.tag_model(model, dict(pairs), delete=deleted, reason=reason)
     else:
-        print_pairs(app, registry.get_model(model).tags)
+        print_tags(app, registry.get_model(model).tags, form)
 
 
 @command("rename", exits=WRITING, examples=["git runs model rename digits digits-8x8"])

@@ -12,7 +12,7 @@ from gitruns.cli.app import App, pass_app
 from gitruns.cli.arguments import EXPERIMENT, PAIR, form_of, output_options
 from gitruns.cli.cells import printable
 from gitruns.cli.commands import WRITING, command, group
-from gitruns.cli.porcelain.tag import print_pairs
+from gitruns.cli.porcelain.tag import TAG_KEYS, print_tags
 from gitruns.cli.run_json import EXPERIMENT_KEYS, experiment_record
 from gitruns.cli.template import Template
 from gitruns.cli.times import relative
@@ -163,9 +163,19 @@ def _move(app: App, name: str, to: Lifecycle, *, dry_run: bool) -> None:
 @click.argument("experiment", type=EXPERIMENT)
 @click.argument("pairs", metavar="[KEY=VALUE]...", type=PAIR, nargs=-1)
 @click.option("-d", "--delete", "deleted", metavar="KEY", multiple=True, help="Delete this tag; may be given again.")
+@output_options(TAG_KEYS)
 @pass_app
-def tag(app: App, experiment: str, pairs: Sequence[tuple[str, str]], deleted: Sequence[str]) -> None:
+def tag(
+    app: App,
+    experiment: str,
+    pairs: Sequence[tuple[str, str]],
+    deleted: Sequence[str],
+    as_json: bool,
+    template: Template | None,
+    zero: bool,
+) -> None:
     """Show, set or delete tags of an experiment"""
+    form = form_of(as_json, template, zero)
     both = {key for key, _ in pairs} & set(deleted)
     if both:
         raise InvalidInputError(f"cannot both set and delete tag '{min(both)}'", kind="usage")
@@ -175,7 +185,7 @@ def tag(app: App, experiment: str, pairs: Sequence[tuple[str, str]], deleted: Se
     for key in deleted:
         repo.delete_experiment_tag(found.id, key)
     if not pairs and not deleted:
-        print_pairs(app, found.tags)
+        print_tags(app, found.tags, form)
 
 
 for _command in (list_experiments, create, rename, rm, restore, tag):

@@ -10,6 +10,7 @@ from gitruns.cli.app import App, pass_app
 from gitruns.cli.arguments import PAIR, form_of, output_options, run_argument
 from gitruns.cli.cells import printable
 from gitruns.cli.commands import WRITING, command
+from gitruns.cli.output import Form
 from gitruns.cli.template import Template
 from gitruns.errors import InvalidInputError
 
@@ -55,17 +56,16 @@ def tag(
             for key in deleted:
                 edit.delete_tag(key)
         return
-    if form.for_people:
-        print_pairs(app, found.shown_tags)
-        return
-    for key, value in sorted(found.shown_tags.items()):
-        app.out.record({"key": key, "value": value}, form)
+    print_tags(app, found.shown_tags, form)
 
 
-def print_pairs(app: App, tags: Mapping[str, str]) -> None:
-    """Prints tags as they are typed: `key=value`, one a line."""
+def print_tags(app: App, tags: Mapping[str, str], form: Form) -> None:
+    """Prints tags by key: for people as they are typed, `key=value`."""
     for key, value in sorted(tags.items()):
-        app.out.line(f"{app.out.paint(printable(key), 'key')}={printable(value)}")
+        if form.for_people:
+            app.out.line(f"{app.out.paint(printable(key), 'key')}={printable(value)}")
+        else:
+            app.out.record({"key": key, "value": value}, form)
 
 
 COMMAND = tag
