@@ -48,7 +48,7 @@ def _lost_before(backend: Backend, reader: TreeReader, tip: ObjectId) -> bool:
     with reader.at(tip) as tree:
         data = tree.file(RUN_FILE)
     source = None if data is None else decode_info(data, strict=False).source.commit
-    for oid in ends - {source}:
-        if _is_readable(backend, oid):  # then its tree is damaged, and it seems to be none of the run's
-            is_whole(backend, oid, shallow=True)
-    return not ends <= {source}
+    # One that is readable is code that the run names nowhere, unless its tree is damaged: then it only seems to be none
+    # of the run's. Each is looked at, so that all that is damaged goes.
+    whole = {oid: _is_readable(backend, oid) and is_whole(backend, oid, shallow=True) for oid in ends - {source}}
+    return not all(whole.values())
