@@ -116,6 +116,7 @@ def test_datasets(same: Same) -> None:
 
 def test_logged_models_autologging_and_loading(same: Same) -> None:
     pytest.importorskip("sklearn")
+    pytest.importorskip("skops", reason="MLflow keeps models of scikit-learn with it")
 
     def scenario(mlflow: Any, transcript: Transcript) -> None:
         from sklearn.datasets import load_iris

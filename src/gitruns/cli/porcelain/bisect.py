@@ -241,7 +241,8 @@ class _Search:
         done = subprocess.run(
             [*words, "--", *self._words],
             cwd=inside if inside.is_dir() else folder,
-            env={**environ, "PWD": os.fspath(inside)},
+            # A file of the same size that was written in the same second would be taken for the one compiled before.
+            env={**environ, "PWD": os.fspath(inside), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr.fileno(),  # what we print is the answer
             check=False,
