@@ -1,6 +1,7 @@
 """The map of the house, redrawn from the imports: they point down, never up and never sideways.
 
     faces      cli    server    integrations
+    protocol   protocol
     tracking   tracking
     features   capture models registry compare projects sync exchange
     repo       repo
@@ -28,6 +29,7 @@ ROOT = Path(gitruns.errors.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("cli", "server", "integrations"),
+    ("protocol",),
     ("tracking",),
     ("capture", "models", "registry", "compare", "projects", "sync", "exchange"),
     ("repo",),
@@ -36,7 +38,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-STORAGE = LAYERS[4]
+STORAGE = LAYERS[5]
 
 SIDEWAYS = {("cli", "server")}
 """What may know its neighbour: the command line starts the server."""

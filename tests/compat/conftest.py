@@ -50,7 +50,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def ours(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a repository, which is closed afterwards."""
-    from gitruns.integrations.mlflow_plugin import hub
+    from gitruns.protocol import hub
 
     yield f"gitruns:{project}"
     _leave()

@@ -131,7 +131,7 @@ def test_another_process_adds_to_a_run_and_ends_it(ours: str, project: Path) -> 
     assert ended.data.metrics == {"here": 1, "there": 2} and ended.data.params == {"p": "1"}
     client.log_metric(run_id, "after", 3)
 
-    from gitruns.integrations.mlflow_plugin import hub
+    from gitruns.protocol import hub
 
     hub.close_all()
     sealed = Repo.open(project).get_run(run_id)

@@ -50,7 +50,7 @@ class RunContext:
 
 
 def _close_all() -> None:
-    hub = sys.modules.get("gitruns.integrations.mlflow_plugin.hub")
+    hub = sys.modules.get("gitruns.protocol.hub")
     if hub is not None:
         hub.close_all()
 

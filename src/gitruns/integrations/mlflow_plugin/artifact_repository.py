@@ -10,9 +10,9 @@ from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository, verify_artifact_path
 
 from gitruns.errors import NotFoundError
-from gitruns.integrations.mlflow_plugin.addresses import find_artifacts
 from gitruns.integrations.mlflow_plugin.errors import missing, speaks_mlflow
-from gitruns.integrations.mlflow_plugin.hub import hub_at
+from gitruns.protocol.addresses import find_artifacts
+from gitruns.protocol.hub import hub_at
 
 
 @speaks_mlflow

@@ -11,8 +11,8 @@ from gitruns.entities.ids import ExperimentId
 from gitruns.entities.run import Run
 from gitruns.entities.status import Lifecycle
 from gitruns.integrations.mlflow_plugin.errors import refused
-from gitruns.integrations.mlflow_plugin.hub import Hub
 from gitruns.integrations.mlflow_plugin.views import LOCATION_TAG
+from gitruns.protocol.hub import Hub
 
 MAX_RESULTS = 50_000
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitruns.errors import GitRunsError
-from gitruns.integrations.mlflow_plugin.addresses import SCHEME
+from gitruns.protocol.addresses import SCHEME
 
 
 def is_ours() -> bool:
@@ -22,7 +22,7 @@ def git_tags() -> dict[str, str]:
     import mlflow
 
     from gitruns.capture import strip_credentials
-    from gitruns.integrations.mlflow_plugin.hub import hub_at
+    from gitruns.protocol.hub import hub_at
 
     try:
         store = hub_at(mlflow.get_tracking_uri()).repo.store

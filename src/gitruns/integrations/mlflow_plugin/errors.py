@@ -1,4 +1,4 @@
-"""What goes wrong here, said as MLflow's own stores say it: one table from our errors to MLflow's codes."""
+"""What goes wrong here, raised as MLflow's own stores raise it; codes and words are `protocol.errors`'s."""
 
 from __future__ import annotations
 
@@ -8,19 +8,10 @@ from typing import Any, TypeVar
 
 from mlflow.exceptions import MlflowException
 
-from gitruns import errors
+from gitruns.errors import GitRunsError
+from gitruns.protocol.errors import ProtocolError, as_protocol_error
 
 T = TypeVar("T", bound=type)
-
-_CODES: tuple[tuple[type[errors.GitRunsError], str], ...] = (
-    (errors.NotFoundError, "RESOURCE_DOES_NOT_EXIST"),
-    (errors.AlreadyExistsError, "RESOURCE_ALREADY_EXISTS"),
-    (errors.ConflictError, "RESOURCE_CONFLICT"),
-    (errors.InvalidInputError, "INVALID_PARAMETER_VALUE"),
-    (errors.LockedError, "TEMPORARILY_UNAVAILABLE"),
-    (errors.AccessDeniedError, "PERMISSION_DENIED"),
-    (errors.CorruptDataError, "DATA_LOSS"),
-)
 
 
 def refused(message: str, code: str = "INVALID_PARAMETER_VALUE") -> MlflowException:
@@ -35,10 +26,10 @@ def missing(message: str) -> MlflowException:
     return refused(message, "RESOURCE_DOES_NOT_EXIST")
 
 
-def as_mlflow(error: errors.GitRunsError) -> MlflowException:
-    """Returns MLflow's exception for an error of ours; what to do about it goes with it."""
-    code = next((code for kind, code in _CODES if isinstance(error, kind)), "INTERNAL_ERROR")
-    return refused(f"{error.message} (hint: {error.hint})" if error.hint else error.message, code)
+def as_mlflow(error: GitRunsError | ProtocolError) -> MlflowException:
+    """Returns MLflow's exception for an error of ours."""
+    said = error if isinstance(error, ProtocolError) else as_protocol_error(error)
+    return refused(said.message, said.code)
 
 
 def speaks_mlflow(store: T) -> T:
@@ -54,7 +45,7 @@ def _translating(method: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **named: Any) -> Any:
         try:
             return method(*args, **named)
-        except errors.GitRunsError as error:
+        except (GitRunsError, ProtocolError) as error:
             raise as_mlflow(error) from error
 
     return call

@@ -22,11 +22,11 @@ from gitruns.entities.source import Source
 from gitruns.entities.status import Lifecycle
 from gitruns.entities.values import Point, param_text
 from gitruns.errors import GitRunsError, NotFoundError
-from gitruns.integrations.mlflow_plugin.addresses import MODEL_PREFIX, model_record
 from gitruns.integrations.mlflow_plugin.errors import missing, speaks_mlflow
 from gitruns.integrations.mlflow_plugin.history import HistoryCalls
 from gitruns.integrations.mlflow_plugin.logged_model_search import in_order, matching
 from gitruns.integrations.mlflow_plugin.views import shown_value
+from gitruns.protocol.addresses import MODEL_PREFIX, model_record
 from gitruns.repo import now_ms
 
 TYPE_TAG = MODEL_TAGS + "type"

@@ -24,9 +24,9 @@ from gitruns.entities.ids import RunId, is_run_id
 from gitruns.entities.model import RegisteredModel as StoredModel
 from gitruns.entities.run import MODEL_KIND, MODEL_TAGS
 from gitruns.errors import AlreadyExistsError, GitRunsError, InvalidInputError, NotFoundError
-from gitruns.integrations.mlflow_plugin.addresses import MODEL_PREFIX, SCHEME, find_artifacts, model_record
 from gitruns.integrations.mlflow_plugin.errors import missing, refused, speaks_mlflow
-from gitruns.integrations.mlflow_plugin.hub import Hub, hub_at
+from gitruns.protocol.addresses import MODEL_PREFIX, SCHEME, find_artifacts, model_record
+from gitruns.protocol.hub import Hub, hub_at
 from gitruns.query.dialects import Dialect
 from gitruns.registry import Registry, search_models, search_versions
 from gitruns.registry.registered import RegisteredVersion

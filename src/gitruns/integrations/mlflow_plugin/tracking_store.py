@@ -7,9 +7,9 @@ from typing import Any
 from mlflow.store.tracking.abstract_store import AbstractStore
 
 from gitruns.integrations.mlflow_plugin.errors import speaks_mlflow
-from gitruns.integrations.mlflow_plugin.hub import hub_at
 from gitruns.integrations.mlflow_plugin.logged_models import LoggedModelCalls
 from gitruns.integrations.mlflow_plugin.versions import warn_of_untested
+from gitruns.protocol.hub import hub_at
 
 
 @speaks_mlflow

@@ -1,4 +1,4 @@
-"""One repository as all of MLflow's stores in this process share it."""
+"""One repository as all doors of this process share it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
-from gitruns.integrations.mlflow_plugin.addresses import repo_folder, repo_uri
-from gitruns.integrations.mlflow_plugin.open_logs import OpenLogs
+from gitruns.protocol.addresses import repo_folder, repo_uri
+from gitruns.protocol.open_logs import OpenLogs
 from gitruns.repo import Repo
 from gitruns.tracking.session import Session
 
@@ -18,12 +18,15 @@ _SERVER_VARIABLE = "_MLFLOW_SERVER_FILE_STORE"
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A repository, its address, and the logs that are open. `in_server`: clients are other processes than this."""
+    """A repository and the logs that are open.
 
-    session: Session
+    `uri` is what addresses of artifacts begin with. `in_server`: clients are other processes than this.
+    """
+
     repo: Repo
     uri: str
     logs: OpenLogs
+    session: Session
     in_server: bool
 
 
@@ -46,9 +49,14 @@ def hub_at(uri: str) -> Hub:
             if found is None:
                 in_server = _SERVER_VARIABLE in os.environ
                 logs = OpenLogs(repo, in_server=in_server)
-                found = _hubs[root] = Hub(session, repo, root, logs, in_server)
+                found = _hubs[root] = Hub(repo, root, logs, session, in_server)
             _by_place[place] = found
         return found
+
+
+def serving_hub(session: Session, uri: str) -> Hub:
+    """Returns a hub of its own for a server; whoever asks for it closes its `logs`."""
+    return Hub(session.repo, uri, OpenLogs(session.repo, in_server=True), session, in_server=True)
 
 
 def close_all() -> None:

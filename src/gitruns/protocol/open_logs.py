@@ -1,4 +1,4 @@
-"""The journals that this process has open, by run, for all threads of MLflow's clients.
+"""The journals that this process has open, by run, for all its threads.
 
 A run that began or was resumed here stays open until it is ended. What is only added to another process's run, or to
 one that has ended, is let go after a short while, so that nobody waits for us to seal it; in a server, where the
