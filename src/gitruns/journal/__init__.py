@@ -5,6 +5,7 @@ call with one `write(2)`. Readers fold the files of a run into its state, and sp
 here knows git: `repo` seals a journal into a commit. Source: docs/format.md, "The journal".
 """
 
+from gitruns.journal.changes import ChangeJournal, change_journal, is_done, journal_sizes, read_changes
 from gitruns.journal.fold import RunEnd
 from gitruns.journal.live import LiveRun, WriterFile
 from gitruns.journal.liveness import ProcessMark, WriterState, current_process_mark, writer_state
@@ -24,6 +25,7 @@ from gitruns.journal.sealed import (
 from gitruns.journal.writer import JournalWriter
 
 __all__ = [
+    "ChangeJournal",
     "JournalReader",
     "JournalWriter",
     "LiveRun",
@@ -35,9 +37,13 @@ __all__ = [
     "RunEnd",
     "WriterFile",
     "WriterState",
+    "change_journal",
     "current_process_mark",
+    "is_done",
+    "journal_sizes",
     "list_live",
     "mark_sealed",
+    "read_changes",
     "read_points",
     "remove",
     "sealed_commit",

@@ -15,12 +15,9 @@ import time
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from gitruns.journal.locks import lock_is_held
-
-if TYPE_CHECKING:
-    from gitruns.journal.record import Opening
 
 HEARTBEAT_S = 30.0
 """How often a writer that has nothing to write shows that it lives."""
@@ -55,6 +52,18 @@ class ProcessMark:
     pid: int
     pid_start: int | None
     pid_namespace: str | None
+
+
+class Opened(Protocol):
+    """The first record of a file: who writes it, and whether the file system gave a lock on it."""
+
+    @property
+    def process(self) -> ProcessMark:
+        """The process that writes."""
+
+    @property
+    def locked(self) -> bool:
+        """Whether it holds a lock on the file."""
 
 
 def current_process_mark() -> ProcessMark:
@@ -112,7 +121,7 @@ def _pid_namespace(pid: int) -> str | None:
         return None
 
 
-def writer_state(path: Path, opening: Opening, *, closed: bool = False, now_s: float | None = None) -> WriterState:
+def writer_state(path: Path, opening: Opened, *, closed: bool = False, now_s: float | None = None) -> WriterState:
     """Returns whether the writer that made the file with this opening record still lives.
 
     `closed` says that the file's last record is an end or a close. `now_s` is the clock to hold the file's time

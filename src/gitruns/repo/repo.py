@@ -31,6 +31,7 @@ from gitruns.repo.models import Models
 from gitruns.repo.naming import resolve_run_name
 from gitruns.repo.needed import Needed, needed_digests
 from gitruns.repo.place import LogPlace, run_not_found
+from gitruns.repo.records import Records
 from gitruns.repo.resumed import final_info, shown_over
 from gitruns.repo.searching import Searchable
 from gitruns.repo.status import RepoStatus, repo_status
@@ -93,6 +94,11 @@ class Repo(LogPlace, Searchable):
     def config(self) -> Config:
         """The settings in force when the repository was opened."""
         return read_settings(self.store.paths.work_tree, self.store.config, self._environ)
+
+    @cached_property
+    def records(self) -> Records:
+        """Traces, assessments and other small things, thousands a day; see `repo.records`."""
+        return Records(self)
 
     @cached_property
     def _identity(self) -> Identity:

@@ -1,0 +1,261 @@
+"""Records: small things of many kinds, thousands a day, each the fold of the changes that anybody made to it.
+
+A trace, an assessment, a scorer, a row of an evaluation dataset. A change sets some fields of one record at one stamp;
+of each field the change with the greatest stamp wins, null takes it away. So the fold is commutative, associative and
+idempotent by construction: changes may come in any order, and more than once. Source: docs/format.md, "Records".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from gitruns.entities.ids import WriterId
+from gitruns.entities.stamp import Stamp, next_stamp
+from gitruns.errors import CorruptDataError, InvalidInputError
+
+JSON: TypeAlias = Any
+"""None, bool, int of 64 bits, finite float, str, and lists and str-keyed mappings of these."""
+
+MAX_CHANGE_BYTES = 64 * 1024
+"""Of a change as written, all its fields together; more goes to the artifact store and is named by its digest."""
+
+MAX_DEPTH = 64
+MAX_NAME_LENGTH = 500
+MAX_ID_LENGTH = 256
+
+DELETED = "deleted"
+"""The field that hides a record, reversibly."""
+
+PURGED = "purged"
+"""The field that says that a record is deleted for good: it beats everything, whatever the stamps."""
+
+TIME = "time_ms"
+"""The field that says when a record belongs, milliseconds UTC."""
+
+BLOBS = "blobs"
+"""The field that names large content: name → {"sha256", "size"}."""
+
+_KIND = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
+_WRITER = re.compile(r"[0-9a-f]{16}\Z")
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+_NS_IN_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as it stands now."""
+
+    kind: str
+    id: str
+    fields: Mapping[str, JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to one record at one stamp: fields with their new values, None for those taken away."""
+
+    kind: str
+    id: str
+    stamp: Stamp
+    fields: Mapping[str, JSON]
+
+
+@dataclass(slots=True)
+class RecordState:
+    """A record with the stamp of each field, those that were taken away too; `apply` folds a change in."""
+
+    fields: dict[str, JSON] = field(default_factory=dict)
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+
+    def apply(self, change: Change) -> bool:
+        """Folds a change in and returns whether anything is different now."""
+        different = False
+        for name, value in change.fields.items():
+            known = self.stamps.get(name)
+            if known is not None and not self._wins(name, value, change.stamp, known):
+                continue
+            different = True
+            self.stamps[name] = change.stamp
+            if value is None:
+                self.fields.pop(name, None)
+            else:
+                self.fields[name] = value
+        if different and self.fields.get(PURGED):
+            self._purge()
+        return different
+
+    def _wins(self, name: str, value: JSON, stamp: Stamp, known: Stamp) -> bool:
+        if name == PURGED:
+            # Nothing takes a purge back; of two the greater stamp is kept, so that the order they come in is no matter.
+            gone, goes = bool(self.fields.get(PURGED)), bool(value)
+            if gone != goes:
+                return goes
+        if stamp != known:
+            return stamp > known
+        return encode_json(value) > encode_json(self.fields.get(name))
+
+    def _purge(self) -> None:
+        self.fields = {PURGED: self.fields[PURGED]}
+        self.stamps = {PURGED: self.stamps[PURGED]}
+
+    @property
+    def is_purged(self) -> bool:
+        """Whether the record is deleted for good."""
+        return bool(self.fields.get(PURGED))
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether the record is hidden."""
+        return bool(self.fields.get(DELETED)) or self.is_purged
+
+
+def fold(changes: Iterable[Change]) -> dict[tuple[str, str], RecordState]:
+    """Returns the state of each record, by kind and id, that some changes make in whatever order."""
+    states: dict[tuple[str, str], RecordState] = {}
+    for change in changes:
+        states.setdefault((change.kind, change.id), RecordState()).apply(change)
+    return states
+
+
+def next_change_stamp(previous: Stamp | None, now_ns: int, writer: WriterId) -> Stamp:
+    """Returns a stamp greater than `previous` and not before `now_ns`.
+
+    The counter begins at the nanoseconds within the millisecond, so that processes of one clone, which are one writer
+    and share one clock, do not stamp two changes alike.
+    """
+    time_ms, rest = divmod(now_ns, _NS_IN_MS)
+    if previous is None or (time_ms, rest) > (previous.time_ms, previous.counter):
+        return Stamp(time_ms, rest, writer)
+    following = next_stamp(previous, time_ms, writer)
+    return Stamp(following.time_ms, following.counter, writer)
+
+
+# The line of a change
+
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
+).encode
+
+
+def encode_json(value: JSON) -> bytes:
+    """Returns the one byte form of a value: JSON without spaces, keys sorted, text as it is."""
+    return _encode(value).encode()
+
+
+def encode_change(change: Change) -> bytes:
+    """Returns the line of a change, without its newline: the same bytes for the same change."""
+    stamp = change.stamp
+    return encode_json(
+        {
+            "at": (stamp.time_ms, stamp.counter, stamp.writer),
+            "id": change.id,
+            "kind": change.kind,
+            "set": change.fields,
+        }
+    )
+
+
+def decode_change(line: bytes) -> Change:
+    """Returns the change of a line; raises `CorruptDataError` for anything that `encode_change` would not write."""
+    try:
+        if len(line) > MAX_CHANGE_BYTES:
+            raise ValueError(f"it has {len(line)} bytes, at most {MAX_CHANGE_BYTES} are allowed")
+        change = change_of(json.loads(line))
+        if encode_change(change) != line:
+            raise ValueError("it is not in the canonical form")
+    except (ValueError, RecursionError) as error:
+        shown = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise CorruptDataError(f"cannot read a change of a record: {shown}", kind="bad-record") from error
+    return change
+
+
+def change_of(given: JSON) -> Change:
+    """Returns the change that decoded JSON is; raises ValueError for what is none."""
+    if type(given) is not dict or given.keys() != {"at", "id", "kind", "set"}:
+        raise ValueError("it has not the shape of a change")
+    at = given["at"]
+    if type(at) is not list or len(at) != 3 or type(at[2]) is not str or _WRITER.match(at[2]) is None:
+        raise ValueError("it has no stamp")
+    if any(type(number) is not int or not 0 <= number <= _GREATEST for number in at[:2]):
+        raise ValueError("it has no stamp")
+    check_record_name(given["kind"], given["id"])
+    check_fields(given["set"])
+    return Change(given["kind"], given["id"], Stamp(at[0], at[1], WriterId(at[2])), given["set"])
+
+
+# What may be stored
+
+
+def check_record_name(kind: object, record_id: object) -> None:
+    """Raises `InvalidInputError` unless a record can be of this kind and id."""
+    if not isinstance(kind, str) or _KIND.match(kind) is None:
+        raise InvalidInputError(f"'{str(kind)[:40]}' is no kind of record", kind="bad-record-kind")
+    if not isinstance(record_id, str) or not 0 < len(record_id) <= MAX_ID_LENGTH or not _is_plain(record_id):
+        raise InvalidInputError(
+            f"'{str(record_id)[:40]}' is no id of a record: 1 to {MAX_ID_LENGTH} printable characters",
+            kind="bad-record-id",
+        )
+
+
+def check_fields(fields: object) -> None:
+    """Raises `InvalidInputError` unless these are fields that a record can have."""
+    if not isinstance(fields, Mapping):
+        raise InvalidInputError("the fields of a record are a mapping", kind="wrong-type")
+    for name, value in fields.items():
+        if type(name) is not str or not 0 < len(name) <= MAX_NAME_LENGTH or not _is_text(name):
+            raise InvalidInputError(
+                f"'{str(name)[:40]}' is no name of a field: text of 1 to {MAX_NAME_LENGTH} characters",
+                kind="bad-field-name",
+            )
+        if type(value) is not str or not value.isascii():
+            _check_value(name, value, 0)
+
+
+def _check_value(name: str, value: object, depth: int) -> None:
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        if not _is_text(value):
+            raise _unstorable(name, "text with a lone surrogate")
+    elif isinstance(value, int):
+        if not _LEAST <= value <= _GREATEST:
+            raise _unstorable(name, "an integer beyond 64 bits")
+    elif isinstance(value, float):
+        if value - value != 0:
+            raise _unstorable(name, f"'{value}', which JSON does not know")
+    elif depth == MAX_DEPTH:
+        raise _unstorable(name, f"more than {MAX_DEPTH} levels")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str) or not _is_text(key):
+                raise _unstorable(name, "a key that is no text")
+            _check_value(name, item, depth + 1)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _check_value(name, item, depth + 1)
+    else:
+        raise _unstorable(name, f"a '{type(value).__name__}'")
+
+
+def _unstorable(name: str, what: str) -> InvalidInputError:
+    return InvalidInputError(f"field '{name[:80]}' of a record cannot hold {what}", kind="unstorable-value", field=name)
+
+
+def _is_plain(text: str) -> bool:
+    return _CONTROL.search(text) is None and _is_text(text)
+
+
+def _is_text(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
