@@ -18,6 +18,7 @@ from gitruns.entities.ids import RunId
 from gitruns.entities.run import Lifecycle, Run
 from gitruns.errors import InvalidInputError
 from gitruns.repo import Repo, bulk_pool, indexing
+from gitruns.repo.indexing import REFS_PLACE, RepoSource
 from gitruns.tracking import fluent
 
 
@@ -84,6 +85,20 @@ def test_every_change_is_seen_at_once(repo: Repo, git_repo: Path, git) -> None:
     git(git_repo, "update-ref", "-d", f"refs/runs/{first}")
     assert_as_scanned(repo)
     assert names(repo, "") == []
+
+
+def test_refs_packed_while_the_index_looks_are_missed_by_nobody(repo: Repo, git_repo: Path, git) -> None:
+    first, second = make_run("first", acc=0.5), make_run("second", acc=0.9)
+    git(git_repo, "pack-refs", "--all")
+    with repo.edit(second) as edit:
+        edit.rename("renamed")
+    assert sorted(names(repo, "")) == ["first", "renamed"]
+    os.utime(git_repo / ".git" / "packed-refs", (0, 0))  # else it is too young to be believed, and looked at anyway
+    source = RepoSource(repo, os.environ)
+    source.places()
+    git(git_repo, "pack-refs", "--all")  # now no ref has a file of its own
+    assert source.states(REFS_PLACE).keys() == {first, second}
+    assert sorted(names(repo, "")) == ["first", "renamed"]
 
 
 def test_a_live_run_shows_the_values_it_has_now(repo: Repo) -> None:

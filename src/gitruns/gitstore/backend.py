@@ -22,6 +22,12 @@ class RefStore(Protocol):
     def list_refs(self, prefix: str) -> dict[str, ObjectId]:
         """Returns the refs whose names begin with `prefix` (which ends in `/`), by name; broken ones are left out."""
 
+    def list_packed_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns what `packed-refs` says of such refs, also of one that has moved since; empty without that file."""
+
+    def list_unpacked_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns such refs as `list_refs` does, those left out of which only `packed-refs` says anything."""
+
     def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
         """Moves a ref from `old` (None: absent) to `new` (None: deleted), atomically against every other git process.
 
@@ -82,6 +88,12 @@ class Backend(Protocol):
 
     def list_refs(self, prefix: str) -> dict[str, ObjectId]:
         """As `RefStore.list_refs`."""
+
+    def list_packed_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """As `RefStore.list_packed_refs`."""
+
+    def list_unpacked_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """As `RefStore.list_unpacked_refs`."""
 
     def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
         """As `RefStore.update_ref`."""

@@ -156,6 +156,14 @@ class BaseBackend(ABC):
         """Returns the refs below a prefix."""
         return self._refs.list_refs(prefix)
 
+    def list_packed_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns what `packed-refs` says of the refs below a prefix."""
+        return self._refs.list_packed_refs(prefix)
+
+    def list_unpacked_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns the refs below a prefix that are elsewhere than in `packed-refs`."""
+        return self._refs.list_unpacked_refs(prefix)
+
     def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
         """Moves a ref by compare-and-set."""
         self._refs.update_ref(name, new, old)

@@ -59,8 +59,18 @@ class FileRefs:
         # Loose before packed: a ref that moves from loose to packed while we look is then seen in one of the two.
         loose = dict(self._loose_refs(prefix.rstrip("/")))
         found = {name: oid for name, oid in self._packed.below(prefix).items() if name not in loose}
-        found.update((name, ObjectId(text)) for name, text in loose.items() if self._object_id.match(text))
-        return found
+        return found | self._plain(loose)
+
+    def list_packed_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns what `packed-refs` says of the refs below `prefix`."""
+        return self._packed.below(prefix)
+
+    def list_unpacked_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns the refs below `prefix` that have a file of their own."""
+        return self._plain(dict(self._loose_refs(prefix.rstrip("/"))))
+
+    def _plain(self, loose: Mapping[str, str]) -> dict[str, ObjectId]:
+        return {name: ObjectId(text) for name, text in loose.items() if self._object_id.match(text)}
 
     def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
         """Moves a ref by compare-and-set; see `RefStore.update_ref`. The file is written, not synced."""

@@ -52,6 +52,14 @@ class ReftableRefs:
         symbolic = self._symbolic[prefix]
         return {name: oid for name, oid in self._listed[prefix].items() if name not in symbolic}
 
+    def list_packed_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns none: there is no such file."""
+        return {}
+
+    def list_unpacked_refs(self, prefix: str) -> dict[str, ObjectId]:
+        """Returns all refs below a prefix."""
+        return self.list_refs(prefix)
+
     def update_ref(self, name: str, new: ObjectId | None, old: ObjectId | None) -> None:
         """Moves a ref by compare-and-set."""
         if new is None and old is None:

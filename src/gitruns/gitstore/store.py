@@ -42,6 +42,7 @@ from gitruns.gitstore.models import ModelTrees
 from gitruns.gitstore.objects import Author, Commit
 from gitruns.gitstore.paths import RepoPaths
 from gitruns.gitstore.program import GitProgram
+from gitruns.gitstore.records import RecordTrees
 from gitruns.gitstore.segment import Segment
 from gitruns.gitstore.signatures import Signer
 from gitruns.gitstore.tips import Tips
@@ -81,6 +82,7 @@ class GitStore:
         self.signer = Signer(backend, git, backend.config)
         self.models = ModelTrees(backend, self.signer)
         self.version_tags = VersionTags(backend, self.signer)
+        self.records = RecordTrees(backend, self.signer)
 
     # The repository
 
@@ -113,7 +115,15 @@ class GitStore:
 
     def kept_run_tips(self) -> dict[RunId, ObjectId]:
         """Returns the runs that others have purged and this clone keeps, each where it is kept."""
-        return self._tips.kept_tips(self._tips.loose())
+        return self._tips.kept_tips()
+
+    def packed_run_tips(self) -> dict[RunId, ObjectId]:
+        """Returns what `packed-refs` says of runs: seldom changed, perhaps very many; see `unpacked_run_tips`."""
+        return self._tips.packed()
+
+    def unpacked_run_tips(self) -> dict[RunId, ObjectId]:
+        """Returns what the other refs of runs hold; where a run is in both, this is what counts."""
+        return self._tips.unpacked()
 
     def tips_of(self, run_id: RunId) -> tuple[ObjectId, ...]:
         """Returns all tips of a run that are no ancestors of others: its state is the merge of them."""

@@ -43,8 +43,15 @@ class Tips:
 
     def loose(self) -> dict[RunId, ObjectId]:
         """Returns what the refs of runs hold, the archive aside."""
-        found = self._backend.list_refs(refs.RUNS).items()
-        return {run_id: oid for ref, oid in found if (run_id := refs.run_id_of(ref)) is not None}
+        return _by_run(self._backend.list_refs(refs.RUNS))
+
+    def packed(self) -> dict[RunId, ObjectId]:
+        """Returns what `packed-refs` says of runs, also where a ref has moved since."""
+        return _by_run(self._backend.list_packed_refs(refs.RUNS))
+
+    def unpacked(self) -> dict[RunId, ObjectId]:
+        """Returns what the refs of runs hold that do not stand in `packed-refs` alone."""
+        return _by_run(self._backend.list_unpacked_refs(refs.RUNS))
 
     def all(self) -> dict[RunId, ObjectId]:
         """Returns the tip of each run."""
@@ -56,7 +63,7 @@ class Tips:
             tips[run_id] = self._first(several[run_id])
         for run_id in loose.keys() & archived.keys():
             tips[run_id] = self._first((loose[run_id], *several.get(run_id, (archived[run_id],))))
-        return tips | self.kept_tips(loose)
+        return tips | self.kept_tips()
 
     def of(self, run_id: RunId) -> ObjectId | None:
         """Returns the tip of one run, None when there is no such run."""
@@ -66,13 +73,14 @@ class Tips:
         tip = self._first(heads)
         return self._holding.kept(run_id) or tip if self._is_purge(tip) else tip
 
-    def kept_tips(self, loose: Mapping[RunId, ObjectId]) -> dict[RunId, ObjectId]:
+    def kept_tips(self) -> dict[RunId, ObjectId]:
         """Returns the runs that were purged by others and that this clone keeps, each where it is kept."""
-        return {
-            run_id: tip
-            for run_id, tip in self._holding.all_kept().items()
-            if run_id in loose and self._is_purge(loose[run_id])
-        }
+        found = {}
+        for run_id, tip in self._holding.all_kept().items():
+            own = self._backend.read_ref(refs.run_ref(run_id))
+            if own is not None and self._is_purge(own):
+                found[run_id] = tip
+        return found
 
     def heads(self, run_id: RunId) -> tuple[ObjectId, ...]:
         """Returns all tips of one run, those that are ancestors of others left out."""
@@ -171,3 +179,7 @@ def ancestors_among(reader: TreeReader, tip: ObjectId, wanted: Iterable[ObjectId
     except (CorruptDataError, NotFoundError):
         pass  # a commit that cannot be read has no history that could be known
     return found
+
+
+def _by_run(found: Mapping[str, ObjectId]) -> dict[RunId, ObjectId]:
+    return {run_id: oid for ref, oid in found.items() if (run_id := refs.run_id_of(ref)) is not None}

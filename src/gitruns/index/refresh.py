@@ -26,6 +26,7 @@ Progress = Callable[[int, int], None]
 
 _FIRST_PIECE, _LARGEST_PIECE = 64, 4096
 _PIECE_S = 0.5
+_MANY = 1000
 _ATTEMPTS = 10
 _UNWRITABLE = (UnicodeError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.DataError)
 """What SQLite raises for text that is no text, and for numbers beyond its own."""
@@ -214,6 +215,9 @@ def _read_pending(
             done = report.written + report.removed + report.unreadable
             left = int(connection.execute("SELECT count(*) FROM pending").fetchone()[0])
             progress(done, done + left)
+    if report.written >= _MANY:
+        # Else each query looks into the log first, until there is enough of it.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _read_piece(

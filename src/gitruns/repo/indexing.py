@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ELSEWHERE_PLACE = "elsewhere"
 LIVE_PLACE = "live"
+PACKED_PLACE = "packed refs"
 REFS_PLACE = "refs"
+"""All refs but those in `packed-refs`, which may be very many and seldom change: a new run does not touch them."""
 _SEGMENT_PLACE = "segment "
 
 
@@ -37,9 +39,14 @@ class RepoSource:
         self._segments: set[SegmentId] = set()
         common = repo.store.paths.common_dir
         runs = common / "refs" / "runs"
-        shared = [common / "packed-refs", common / "reftable" / "tables.list"]
+        packed, table = common / "packed-refs", common / "reftable" / "tables.list"
         kept = common / "refs" / "runs-local" / "keep"
-        self._watched = {REFS_PLACE: [*shared, runs, kept], EXPERIMENTS_PLACE: [*shared, runs / "experiments"]}
+        self._watched = {
+            REFS_PLACE: [table, runs, kept],
+            PACKED_PLACE: [packed],
+            EXPERIMENTS_PLACE: [packed, table, runs / "experiments"],
+        }
+        self._packed_mark = UNSETTLED
 
     def places(self) -> Mapping[str, str]:
         """Returns the marks of journals, refs, segments and experiments; a journal that is written never settles."""
@@ -47,6 +54,7 @@ class RepoSource:
         live = UNSETTLED if self._repo.live_ids() else mark_of([self._repo.live_root], now_ns)
         marks = {ELSEWHERE_PLACE: self._elsewhere(now_ns), LIVE_PLACE: live}
         marks |= {name: mark_of(paths, now_ns) for name, paths in self._watched.items()}
+        self._packed_mark = marks[PACKED_PLACE]
         self._segments = set(self._repo.store.segments())
         return marks | {_SEGMENT_PLACE + segment_id: segment_id for segment_id in sorted(self._segments)}
 
@@ -56,6 +64,8 @@ class RepoSource:
             return self._tips_in(SegmentId(place.removeprefix(_SEGMENT_PLACE)))
         if place == ELSEWHERE_PLACE:
             return {run_id: f"elsewhere {tip}" for run_id, tip in self._repo.elsewhere.fresh_tips().items()}
+        if place == PACKED_PLACE:
+            return dict(self._repo.store.packed_run_tips())
         return self._ref_states() if place == REFS_PLACE else dict(self._live_states())
 
     def _elsewhere(self, now_ns: int) -> str:
@@ -64,9 +74,11 @@ class RepoSource:
         return UNSETTLED if self._repo.elsewhere.tips() else mark
 
     def _ref_states(self) -> dict[RunId, str]:
-        """Returns what refs hold, and what was archived from there since the segments were listed."""
+        """Returns what refs hold, and what was packed or archived from there since the places were looked at."""
         store = self._repo.store
-        states: dict[RunId, str] = {**store.loose_run_tips(), **store.kept_run_tips()}
+        states: dict[RunId, str] = {**store.unpacked_run_tips(), **store.kept_run_tips()}
+        if mark_of(self._watched[PACKED_PLACE], time.time_ns()) != self._packed_mark:
+            states = {**store.packed_run_tips(), **states}
         for segment_id in self._repo.store.segments().keys() - self._segments:
             states = {**self._tips_in(segment_id), **states}
         return states
@@ -89,7 +101,8 @@ class RepoSource:
 
     def combine(self, said: Mapping[str, str]) -> str:
         """Returns the newest tips that the places name and the state of the journal, as one text."""
-        states = set(said.values())
+        overruled = PACKED_PLACE if REFS_PLACE in said else None
+        states = {state for place, state in said.items() if place != overruled}
         commits = {ObjectId(state) for state in states if _is_commit(state)}
         if len(commits) > 1:
             states = (states - commits) | set(self._repo.store.newest_tips(commits))
