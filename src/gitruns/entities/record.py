@@ -76,6 +76,8 @@ class RecordState:
         """Folds a change in and returns whether anything is different now."""
         different = False
         for name, value in change.fields.items():
+            if name != PURGED and self.is_purged:
+                continue
             known = self.stamps.get(name)
             if known is not None and not self._wins(name, value, change.stamp, known):
                 continue

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from gitruns.entities.ids import ExperimentId, RunId, SegmentId, is_object_id, is_run_id
+from gitruns.entities.ids import ExperimentId, RunId, SegmentId, WriterId, is_object_id, is_run_id
 from gitruns.entities.model import ModelId
 from gitruns.errors import InvalidInputError
 
@@ -18,6 +18,7 @@ ARCHIVE = "refs/runs/archive/"
 EXPERIMENTS = "refs/runs/experiments/"
 MODELS = "refs/runs/models/"
 LIVE = "refs/runs/live/"
+RECORDS = "refs/runs/records/"
 LOCAL_SOURCES = "refs/runs-local/"
 MIRRORS = "refs/runs-remotes/"
 VERSION_TAGS = "refs/tags/models/"
@@ -32,6 +33,7 @@ _WINDOWS_DEVICE = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?\Z"
 _ENCODED_MODEL = re.compile(r"(?:=[0-9a-f]{2}|[a-z0-9_-])+\Z")
 _SHORTENED_MODEL = re.compile(r"=[=0-9a-z_-]{99}==[0-9a-f]{64}\Z")
 _VERSION_NUMBER = re.compile(r"v[1-9][0-9]{0,17}\Z")
+_WRITER_ID = re.compile(r"[0-9a-f]{16}\Z")
 _KEPT_BYTES = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -60,6 +62,13 @@ def kept_ref(run_id: RunId) -> str:
 def purged_ref(run_id: RunId) -> str:
     """Returns the ref that holds what a purged run was, until it may go; never pushed."""
     return PURGED + _checked_run_id(run_id)
+
+
+def records_ref(writer: WriterId) -> str:
+    """Returns the ref that holds the records of a writer."""
+    if _WRITER_ID.match(writer) is None:
+        raise InvalidInputError(f"'{writer:.40}' is no writer id", kind="bad-writer-id")
+    return RECORDS + writer
 
 
 def experiment_ref(experiment_id: ExperimentId) -> str:
@@ -178,6 +187,12 @@ def version_of_tag(ref: str) -> tuple[ModelId, int] | None:
     if not ref.startswith(VERSION_TAGS) or not _is_model_id(model) or _VERSION_NUMBER.match(number) is None:
         return None
     return ModelId(model), int(number[1:])
+
+
+def records_writer_of(ref: str) -> WriterId | None:
+    """Returns the writer whose records a ref holds, None for a ref that holds something else."""
+    text = ref.removeprefix(RECORDS)
+    return WriterId(text) if text != ref and _WRITER_ID.match(text) else None
 
 
 def held_run_id_of(ref: str) -> RunId | None:

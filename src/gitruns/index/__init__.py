@@ -10,8 +10,10 @@ from gitruns.index.index import Index, IndexStats
 from gitruns.index.marks import mark_of
 from gitruns.index.place import index_path
 from gitruns.index.reading import ListedRun
+from gitruns.index.record_rows import blobs_of
+from gitruns.index.records import RecordIndex, RecordSource
 from gitruns.index.refresh import Progress, RefreshReport
-from gitruns.index.request import MAX_RESULTS, ExperimentPage, RunPage, Search
+from gitruns.index.request import MAX_RESULTS, ExperimentPage, RunPage, Search, TablePage
 from gitruns.index.rows import RunRows, rows_of
 from gitruns.index.source import EXPERIMENTS_PLACE, UNSETTLED, Points, Revisions, Source, Unreadable
 from gitruns.index.verify import Difference
@@ -28,13 +30,17 @@ __all__ = [
     "ListedRun",
     "Points",
     "Progress",
+    "RecordIndex",
+    "RecordSource",
     "RefreshReport",
     "Revisions",
     "RunPage",
     "RunRows",
     "Search",
     "Source",
+    "TablePage",
     "Unreadable",
+    "blobs_of",
     "index_path",
     "mark_of",
     "rows_of",

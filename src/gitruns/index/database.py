@@ -22,7 +22,7 @@ from typing import TypeVar
 
 from gitruns.index import functions
 from gitruns.index.failures import Cure, cure_of
-from gitruns.index.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from gitruns.index.schema import RUNS_SCHEMA, Schema
 
 T = TypeVar("T")
 
@@ -41,8 +41,9 @@ class Database:
     `path` None: in memory. `in_memory` says whether it is (or has become) so.
     """
 
-    def __init__(self, path: Path | None, *, busy_s: float = BUSY_S) -> None:
+    def __init__(self, path: Path | None, *, schema: Schema = RUNS_SCHEMA, busy_s: float = BUSY_S) -> None:
         self._path = path
+        self._schema = schema
         self._busy_s = busy_s
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -100,7 +101,7 @@ class Database:
             with self._memory_lock:
                 if not self._memory:
                     self._memory.append(_opened(_MEMORY, self._busy_s))
-                    _create(self._memory[0])
+                    _create(self._memory[0], self._schema)
                 yield self._memory[0]
             return
         connection = self._take(self._path)
@@ -123,15 +124,15 @@ class Database:
             path.parent.mkdir(parents=True, exist_ok=True)
         connection = _opened(str(path), self._busy_s)
         try:
-            version = _version(connection)
+            version = _version(connection, self._schema)
             if version is None:
                 connection.execute("PRAGMA journal_mode=WAL")
-                _create(connection)
-            elif version > SCHEMA_VERSION:
+                _create(connection, self._schema)
+            elif version > self._schema.version:
                 connection.close()
-                self._path = path.with_name(f"{path.stem}-{SCHEMA_VERSION}{path.suffix}")
+                self._path = path.with_name(f"{path.stem}-{self._schema.version}{path.suffix}")
                 return self._open(self._path)
-            elif version < SCHEMA_VERSION:
+            elif version < self._schema.version:
                 raise sqlite3.DatabaseError("file is not a database of this version")
             connection.execute("PRAGMA synchronous=NORMAL")
         except BaseException:
@@ -160,7 +161,7 @@ class Database:
         self.close()
         try:
             with _locked(path.with_suffix(".lock")):
-                if _is_sound(path, self._busy_s):
+                if _is_sound(path, self._schema, self._busy_s):
                     return
                 for name in ("-wal", "-shm", "-journal", ""):
                     Path(f"{path}{name}").unlink(missing_ok=True)
@@ -174,7 +175,7 @@ class Database:
             return
         self.close()
         with self._memory_lock:
-            copy = _copy_of(path)
+            copy = _copy_of(path, self._schema)
             if copy is not None:
                 self._memory.append(copy)
 
@@ -197,11 +198,11 @@ def _opened(name: str, busy_s: float, *, uri: bool = False) -> sqlite3.Connectio
     return connection
 
 
-def _version(connection: sqlite3.Connection) -> int | None:
+def _version(connection: sqlite3.Connection, schema: Schema) -> int | None:
     """Returns the version of the tables, None when there are none yet; raises for a file that is not ours."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application == APPLICATION_ID:
+    if application == schema.application_id:
         return version
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application or version or tables:
@@ -209,16 +210,16 @@ def _version(connection: sqlite3.Connection) -> int | None:
     return None
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: sqlite3.Connection, schema: Schema) -> None:
     with writing(connection):
-        if _version(connection) is not None:
+        if _version(connection, schema) is not None:
             return  # another process was first
-        for statement in TABLES.split(";\n"):
+        for statement in schema.tables.split(";\n"):
             connection.execute(statement)
         connection.execute("INSERT INTO meta VALUES ('epoch', ?)", (secrets.token_hex(8),))
         connection.execute("INSERT INTO meta VALUES ('generation', '')")
-        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA application_id={schema.application_id}")
+        connection.execute(f"PRAGMA user_version={schema.version}")
 
 
 def _tables(connection: sqlite3.Connection) -> set[tuple[str, str | None]]:
@@ -226,21 +227,21 @@ def _tables(connection: sqlite3.Connection) -> set[tuple[str, str | None]]:
 
 
 @cache
-def _our_tables() -> set[tuple[str, str | None]]:
+def _our_tables(schema: Schema) -> set[tuple[str, str | None]]:
     connection = sqlite3.connect(_MEMORY, isolation_level=None)
     try:
-        _create(connection)
+        _create(connection, schema)
         return _tables(connection)
     finally:
         connection.close()
 
 
-def _is_sound(path: Path, busy_s: float) -> bool:
+def _is_sound(path: Path, schema: Schema, busy_s: float) -> bool:
     """Returns whether the file is one of ours and whole: another process may have replaced it already."""
     try:
         connection = _opened(str(path), busy_s)
         try:
-            if _version(connection) != SCHEMA_VERSION or _tables(connection) != _our_tables():
+            if _version(connection, schema) != schema.version or _tables(connection) != _our_tables(schema):
                 return False
             answer: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
             return answer == "ok"
@@ -250,7 +251,7 @@ def _is_sound(path: Path, busy_s: float) -> bool:
         return False
 
 
-def _copy_of(path: Path) -> sqlite3.Connection | None:
+def _copy_of(path: Path, schema: Schema) -> sqlite3.Connection | None:
     """Returns a copy in memory of what the file holds, or None when it cannot be read."""
     for how in ("mode=ro", "mode=ro&immutable=1"):
         # Without a log beside it the file is whole, and can be read where no lock can be made.
@@ -258,7 +259,7 @@ def _copy_of(path: Path) -> sqlite3.Connection | None:
             return None
         copy = _opened(_MEMORY, 0)
         try:
-            _copy(path, how, copy)
+            _copy(path, how, copy, schema)
         except (sqlite3.Error, OSError):
             copy.close()
             continue
@@ -272,10 +273,10 @@ def _has_no_log(path: Path) -> bool:
     return path.exists() and not Path(f"{path}-wal").exists()
 
 
-def _copy(path: Path, how: str, copy: sqlite3.Connection) -> None:
+def _copy(path: Path, how: str, copy: sqlite3.Connection, schema: Schema) -> None:
     original = _opened(f"{path.resolve().as_uri()}?{how}", 1.0, uri=True)
     try:
-        if _version(original) != SCHEMA_VERSION or _tables(original) != _our_tables():
+        if _version(original, schema) != schema.version or _tables(original) != _our_tables(schema):
             raise sqlite3.DatabaseError("file is not a database of this version")
         original.backup(copy)
     finally:

@@ -9,6 +9,18 @@ SQLite turns NaN into NULL and refuses integers beyond 64 bits, so a value's num
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of one kind of file, which kind it is, and the version of the tables."""
+
+    application_id: int
+    version: int
+    tables: str
+
+
 APPLICATION_ID = 0x67_72_69_78  # "grix"
 SCHEMA_VERSION = 3
 """Raised with every change of the tables or of what a value in them means. Another version's file is never read."""
@@ -73,3 +85,5 @@ CREATE TABLE experiments (
     lifecycle INTEGER NOT NULL, creation_time, last_update_time, tip TEXT, keys BLOB NOT NULL
 );
 """
+
+RUNS_SCHEMA = Schema(APPLICATION_ID, SCHEMA_VERSION, TABLES)

@@ -1,7 +1,7 @@
 """Records of a repository: traces, assessments, scorers, rows of evaluation datasets, thousands a day.
 
 A change is journalled before `put` returns, and sealed in bulk into the one ref of this clone. What is shown is the
-fold of the changes of all clones. Source: docs/format.md, "Records".
+fold of the changes of all clones, kept up to date in an index of its own. Source: docs/format.md, "Records".
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gitruns.entities.ids import Digest, is_digest
@@ -16,19 +19,20 @@ from gitruns.entities.record import (
     JSON,
     MAX_CHANGE_BYTES,
     PURGED,
-    TIME,
     Change,
     Record,
-    RecordState,
-    change_of,
     check_fields,
     check_record_name,
     encode_change,
     next_change_stamp,
 )
-from gitruns.entities.stamp import Stamp
-from gitruns.errors import InvalidInputError, NotFoundError
-from gitruns.journal import change_journal, journal_sizes, read_changes
+from gitruns.entities.stamp import FAR_AHEAD_MS, Stamp
+from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
+from gitruns.index import RecordIndex, index_path
+from gitruns.journal import change_journal
+from gitruns.repo.indexing import user_cache_folder
+from gitruns.repo.record_sealing import SEAL_ABOVE_BYTES, Sealed, seal_records
+from gitruns.repo.record_source import RepoRecordSource
 
 if TYPE_CHECKING:
     from gitruns.repo.repo import Repo
@@ -37,18 +41,34 @@ __all__ = ["JSON", "MAX_CHANGE_BYTES", "Record", "Records"]
 
 FOLDER = "records"
 JOURNALS = "open"
+INDEX_FILE = "records.db"
 
 
 class Records:
-    """The records of one repository; safe to use from many threads."""
+    """The records of one repository; safe to use from many threads.
 
-    def __init__(self, repo: Repo) -> None:
+    `index` has them as they stand now.
+    """
+
+    def __init__(self, repo: Repo, environ: Mapping[str, str]) -> None:
         self._repo = repo
-        self._journal = change_journal(repo.folder / FOLDER / JOURNALS)
+        self._environ = environ
+        self._folder = repo.folder / FOLDER / JOURNALS
+        self._journal = change_journal(self._folder)
         self._lock = threading.RLock()
         self._last: Stamp | None = None
-        self._states: dict[str, dict[str, RecordState]] = {}
-        self._offsets: dict[str, int] = {}
+        self._is_ahead = False
+
+    @cached_property
+    def index(self) -> RecordIndex:
+        """The index of records, opened when it is first needed."""
+        beside = index_path(self._repo.folder, user_cache_folder(self._environ))
+        path = (
+            None
+            if beside is None
+            else beside.with_name(INDEX_FILE if beside.parent == self._repo.folder else f"{beside.stem}-{INDEX_FILE}")
+        )
+        return RecordIndex(path, RepoRecordSource(self._repo.store, self._folder))
 
     # Changing
 
@@ -56,7 +76,8 @@ class Records:
         """Sets fields of one record, all at one stamp, making the record when it is new; None takes a field away.
 
         On return the change survives the death of the process. Raises `InvalidInputError`: kind `record-too-large`
-        when the change takes more than 64 KiB (keep what is large by `attach`), or naming what cannot be stored.
+        when the change takes more than 64 KiB (keep what is large by `attach`), or naming what cannot be stored; and
+        `GitRunsError` (kind `not-journalled`) when the file system refuses.
         """
         self.put_many([(kind, id, fields)])
 
@@ -69,34 +90,52 @@ class Records:
                 raise InvalidInputError(f"field '{PURGED}' of a record is not for setting", kind="bad-field-name")
         with self._lock:
             lines = [
-                self._encoded(Change(kind, record_id, self._next_stamp(), dict(fields)))
+                _encoded(Change(kind, record_id, self._next_stamp(kind, record_id, fields), dict(fields)))
                 for kind, record_id, fields in changes
             ]
-            self._journal.append(lines)
+        self._journal.append(lines)
+        if self._journal.written_bytes >= SEAL_ABOVE_BYTES:
+            self._journal.rotate()
+            with suppress(GitRunsError, OSError):  # the next command tries again
+                self.seal()
 
-    def _encoded(self, change: Change) -> bytes:
-        line = encode_change(change)
-        if len(line) > MAX_CHANGE_BYTES:
-            raise InvalidInputError(
-                f"cannot store {change.kind} '{change.id[:40]}': its fields take {len(line)} bytes,"
-                f" at most {MAX_CHANGE_BYTES} fit",
-                kind="record-too-large",
-                hint="keep what is large by Records.attach, and its digest in the field 'blobs'",
-            )
-        return line
+    def _next_stamp(self, kind: str, record_id: str, fields: Mapping[str, JSON | None]) -> Stamp:
+        """Returns a stamp after all that this process has seen.
 
-    def _next_stamp(self) -> Stamp:
-        self._last = next_change_stamp(self._last, time.time_ns(), self._repo.writer)
+        Stamps that are far ahead of the clock count only where they are of an edited field: a clock that went wrong
+        once shall not spoil all that comes later.
+        """
+        now_ns = time.time_ns()
+        if self._last is None:
+            self._hear()
+        previous = self._last
+        if self._is_ahead:
+            state = self.index.get(kind, record_id)
+            edited = [] if state is None else [state.stamps[name] for name in fields if name in state.stamps]
+            previous = max([*edited, *([] if previous is None else [previous])], default=None)
+            return next_change_stamp(previous, now_ns, self._repo.writer)
+        self._last = next_change_stamp(previous, now_ns, self._repo.writer)
         return self._last
+
+    def _hear(self) -> None:
+        """Takes note of the greatest stamp seen: what is changed from now on comes after it."""
+        newest = self.index.newest()
+        if newest is None:
+            return
+        self._is_ahead = newest.time_ms > time.time_ns() // 1_000_000 + FAR_AHEAD_MS
+        if not self._is_ahead and (self._last is None or newest > self._last):
+            self._last = newest
 
     # Reading
 
     def get(self, kind: str, id: str, *, deleted: bool = False) -> Record | None:  # noqa: A002  as callers say it
         """Returns a record as it stands now; None when there is none, or it is deleted and `deleted` is not said."""
+        state = self.index.get(kind, id)
         with self._lock:
-            self._refresh()
-            state = self._states.get(kind, {}).get(id)
-            return None if state is None or not _is_shown(state, deleted) else Record(kind, id, dict(state.fields))
+            self._hear()
+        if state is None or state.is_purged or (state.is_deleted and not deleted):
+            return None
+        return Record(kind, id, state.fields)
 
     def select(
         self,
@@ -111,34 +150,20 @@ class Records:
         """Yields the records of a kind whose fields equal those of `where`, newest `time_ms` first, then by id.
 
         `since_ms` is the least `time_ms`, `until_ms` the first that is too late. Deleted ones only with `deleted`.
+        Found quickly are time and `index.INDEXED_FIELDS`; other fields are looked at record by record.
         """
+        found = self.index.select(kind, where or {}, since_ms=since_ms, until_ms=until_ms, deleted=deleted)
+        yield from found if limit is None else islice(found, limit)
         with self._lock:
-            self._refresh()
-            found = [
-                Record(kind, record_id, dict(state.fields))
-                for record_id, state in self._states.get(kind, {}).items()
-                if _is_shown(state, deleted)
-                and all(state.fields.get(name) == value for name, value in (where or {}).items())
-            ]
-        chosen = [
-            one
-            for one in found
-            if (since_ms is None or _time(one) >= since_ms) and (until_ms is None or _time(one) < until_ms)
-        ]
-        yield from sorted(chosen, key=lambda one: (-_time(one), one.id))[:limit]
+            self._hear()
 
     def count(self, kind: str, where: Mapping[str, JSON] | None = None, *, deleted: bool = False) -> int:
         """Returns how many records `select` would yield."""
-        return sum(1 for _ in self.select(kind, where, deleted=deleted))
+        return self.index.count(kind, where or {}, deleted=deleted)
 
-    def _refresh(self) -> None:
-        folder = self._journal.folder
-        for name, size in journal_sizes(folder).items():
-            if size > self._offsets.get(name, 0):
-                for found, offset in read_changes(folder / name, self._offsets.get(name, 0)):
-                    for change in map(change_of, found):
-                        self._states.setdefault(change.kind, {}).setdefault(change.id, RecordState()).apply(change)
-                    self._offsets[name] = offset
+    def kinds(self) -> dict[str, int]:
+        """Returns how many records there are of each kind."""
+        return self.index.kinds()
 
     # Large content
 
@@ -156,17 +181,43 @@ class Records:
         with self._repo.cache.open(Digest(digest)) as file:
             return file.read()
 
+    def needed_digests(self) -> dict[Digest, int]:
+        """Returns what records name that is not in git: digest → size; deleted ones too."""
+        return self.index.blobs()
+
     # Upkeep
 
     def seal(self, *, force: bool = False) -> int:
-        """Seals journalled changes into git and returns how many; without `force` only when they are many or old."""
-        return 0
+        """Seals journalled changes into git, durably, and returns how many; without `force` only when they are many."""
+        done = seal_records(self._repo, self._folder, force=force)
+        self._tell_index(done)
+        return done.changes
+
+    def _tell_index(self, done: Sealed) -> None:
+        """Spares the index to read again in pieces what it has read in journals."""
+        if done.commit is not None and "index" in self.__dict__:
+            self.index.note_sealed(str(self._repo.writer), done.commit, done.parent, done.covers)
+
+    def flush(self) -> bool:
+        """Makes what this process has put durable, against a loss of power too; returns whether that worked."""
+        return self._journal.flush()
+
+    def close(self) -> None:
+        """Makes what this process has put durable, and seals when it is much; the records can still be used."""
+        self.flush()
+        with suppress(GitRunsError, OSError):
+            self.seal()
+        if "index" in self.__dict__:
+            self.index.close()
 
 
-def _is_shown(state: RecordState, deleted: bool) -> bool:
-    return not state.is_purged and (deleted or not state.is_deleted)
-
-
-def _time(record: Record) -> int:
-    found = record.fields.get(TIME)
-    return found if isinstance(found, int) else 0
+def _encoded(change: Change) -> bytes:
+    line = encode_change(change)
+    if len(line) > MAX_CHANGE_BYTES:
+        raise InvalidInputError(
+            f"cannot store {change.kind} '{change.id[:40]}': its fields take {len(line)} bytes,"
+            f" at most {MAX_CHANGE_BYTES} fit",
+            kind="record-too-large",
+            hint="keep what is large by Records.attach, and its digest in the field 'blobs'",
+        )
+    return line
