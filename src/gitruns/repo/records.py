@@ -198,6 +198,11 @@ class Records:
         if done.commit is not None and "index" in self.__dict__:
             self.index.note_sealed(str(self._repo.writer), done.commit, done.parent, done.covers)
 
+    def recover(self) -> None:
+        """Seals what is in journals, those of dead processes too, when it is much, many or old; never raises for it."""
+        with suppress(GitRunsError, OSError):
+            self.seal()
+
     def flush(self) -> bool:
         """Makes what this process has put durable, against a loss of power too; returns whether that worked."""
         return self._journal.flush()
@@ -205,8 +210,7 @@ class Records:
     def close(self) -> None:
         """Makes what this process has put durable, and seals when it is much; the records can still be used."""
         self.flush()
-        with suppress(GitRunsError, OSError):
-            self.seal()
+        self.recover()
         if "index" in self.__dict__:
             self.index.close()
 

@@ -42,6 +42,7 @@ from gitruns.repo.verify_models import verify_models
 from gitruns.repo.writer_id import clone_writer_id
 
 PRIVATE_FOLDER = "gitruns"
+_MOST_RUNS_KEPT = 20_000
 
 
 class Repo(LogPlace, Searchable):
@@ -98,7 +99,7 @@ class Repo(LogPlace, Searchable):
     @cached_property
     def records(self) -> Records:
         """Traces, assessments and other small things, thousands a day; see `repo.records`."""
-        return Records(self)
+        return Records(self, self._environ)
 
     @cached_property
     def _identity(self) -> Identity:
@@ -274,7 +275,13 @@ class Repo(LogPlace, Searchable):
         """
         done = upkeep.recover(self, archive=archive)
         self.models.settle()
+        self.records.recover()
         return done
+
+    def trim(self) -> None:
+        """Lets go of runs that were read when there are very many: for a process that goes on for weeks."""
+        if len(self._runs) > _MOST_RUNS_KEPT:
+            self._runs.clear()
 
     def close(self) -> None:
         """Makes what this process sealed durable and removes its journals; the repository can still be used."""
@@ -282,6 +289,7 @@ class Repo(LogPlace, Searchable):
         upkeep.sync_sealed(self, pending)
         if pending:
             upkeep.archive_by_itself(self)
+        self.records.close()
 
     def collect(self, folder: Path) -> upkeep.CollectReport:
         """Seals the runs that were logged into a folder of journals; a run that is here already is not doubled."""
