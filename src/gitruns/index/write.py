@@ -27,19 +27,24 @@ from gitruns.index.schema import (
 
 _AT_ONCE = 64
 """Rows of one statement: that saves a third of the time."""
+_METRIC_WIDTH, _LABEL_WIDTH = 12, 4
+"""Values of a row of `metrics` and of `labels`."""
 _MOST_VALUES = 900
 """Values of one statement; SQLite before 3.32 takes no more than 999."""
 
 
-class _Buckets(dict[str, tuple[int, list[Row]]]):
-    """Number and rows of each key: rows need no sorting, since each list is in the order of the runs."""
+class _Buckets(dict[str, tuple[int, list[Any]]]):
+    """Number and rows of each key, one row behind the other in a flat list, which takes half the time of tuples.
+
+    They need no sorting, since each list is in the order of the runs.
+    """
 
     def __init__(self, keys: KeyBook, kind: int) -> None:
         super().__init__()
         self._keys = keys
         self._kind = kind
 
-    def __missing__(self, name: str) -> tuple[int, list[Row]]:
+    def __missing__(self, name: str) -> tuple[int, list[Any]]:
         found = self[name] = (self._keys.number(self._kind, name), [])
         return found
 
@@ -74,16 +79,20 @@ class RunWriter:
             rows["details"].append((number, state, *run.details, pack_keys(keys)))
             rows["inputs"] += [(number, position, *one) for position, one in enumerate(run.inputs)]
         for table, found in rows.items():
-            self._insert(table, found)
-        self._insert("metrics", self._in_order(metrics.values()))
-        self._insert("labels", self._in_order([*params.values(), *tags.values()]))
+            if found:
+                self._note_nul([value for row in found for value in row if type(value) is str])
+                self._insert(table, list(chain.from_iterable(found)), len(found[0]))
+        self._insert("metrics", self._in_order(metrics.values(), _METRIC_WIDTH), _METRIC_WIDTH)
+        labels = self._in_order([*params.values(), *tags.values()], _LABEL_WIDTH)
+        self._note_nul(labels[_LABEL_WIDTH - 1 :: _LABEL_WIDTH])
+        self._insert("labels", labels, _LABEL_WIDTH)
         self._keys.write_uses()
 
-    def _in_order(self, lists: Iterable[tuple[int, list[Row]]]) -> list[Row]:
-        found: list[Row] = []
-        for key, rows in sorted(lists, key=itemgetter(0)):
-            self._keys.uses[key] += len(rows)
-            found += rows
+    def _in_order(self, lists: Iterable[tuple[int, list[Any]]], width: int) -> list[Any]:
+        found: list[Any] = []
+        for key, values in sorted(lists, key=itemgetter(0)):
+            self._keys.uses[key] += len(values) // width
+            found += values
         return found
 
     def problem_with(self, run: RunRows) -> str | None:
@@ -102,27 +111,18 @@ class RunWriter:
         self._remove(run_ids)
         self._keys.write_uses()
 
-    def _insert(self, table: str, rows: list[Row]) -> None:
-        if not rows:
-            return
-        self._note_nul(table, rows)
-        marks = f"({','.join('?' * len(rows[0]))})"
-        at_once = min(_AT_ONCE, _MOST_VALUES // len(rows[0]))
-        whole = len(rows) - len(rows) % at_once
-        text = f"INSERT OR FAIL INTO {table} VALUES {','.join([marks] * at_once)}"  # noqa: S608  our own names
-        for start in range(0, whole, at_once):
-            self._connection.execute(text, tuple(chain.from_iterable(rows[start : start + at_once])))
-        self._connection.executemany(f"INSERT OR FAIL INTO {table} VALUES {marks}", rows[whole:])  # noqa: S608  our own names
+    def _insert(self, table: str, values: list[Any], width: int) -> None:
+        """Inserts rows of so many values, one row behind the other in one list."""
+        marks = f"({','.join('?' * width)})"
+        step = width * min(_AT_ONCE, _MOST_VALUES // width)
+        for start in range(0, len(values), step):
+            some = values[start : start + step]
+            rows = ",".join([marks] * (len(some) // width))
+            self._connection.execute(f"INSERT OR FAIL INTO {table} VALUES {rows}", some)  # noqa: S608  our own names
 
-    def _note_nul(self, table: str, rows: list[Row]) -> None:
+    def _note_nul(self, texts: Iterable[str]) -> None:
         """Remembers that some text has a NUL: SQLite's own patterns would stop there."""
-        if table == "metrics":
-            return
-        if table == "labels":
-            found = "\0" in "".join(map(itemgetter(3), rows))
-        else:
-            found = "\0" in "".join([value for row in rows for value in row if type(value) is str])
-        if found:
+        if "\0" in "".join(texts):
             self._connection.execute("INSERT OR REPLACE INTO meta VALUES ('nul', 1)")
 
     def _experiment(self, experiment_id: ExperimentId) -> int:
@@ -160,9 +160,10 @@ class RunWriter:
 def _add_values(number: int, values: Iterable[tuple[str, Row]], buckets: _Buckets, keys: list[int]) -> None:
     """Adds the rows of a run's values of one kind, and their keys."""
     for name, row in values:
-        key, rows = buckets[name]
+        key, flat = buckets[name]
         keys.append(key)
-        rows.append((key << RUN_BITS | number, *row))
+        flat.append(key << RUN_BITS | number)
+        flat += row
 
 
 # Experiments
