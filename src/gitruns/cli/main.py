@@ -73,6 +73,13 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "bundle": "Write runs into a file, to carry them where no network goes",
         "unbundle": "Take in runs from a file that bundle has written",
     },
+    "Move": {
+        "import": "Bring in runs from MLflow and other trackers",
+    },
+    "Serve": {
+        "server": "Serve runs over HTTP: MLflow's protocol, for clients in any language",
+        "ui": "Serve runs over HTTP: another name of `git runs server`",
+    },
     "Keep house": {
         "verify": "Check that stored runs, models and signatures are right",
         "archive": "Put many finished runs under one git ref",

@@ -20,6 +20,7 @@ from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, NotF
 from gitruns.gitstore import ChainEntry, GitStore, open_store
 from gitruns.journal import Opening
 from gitruns.repo import history, upkeep
+from gitruns.repo.acting import acting_identity
 from gitruns.repo.archiving import ArchiveReport, archive_runs
 from gitruns.repo.claims import ClaimReport, confirm_claims
 from gitruns.repo.config import Config, read_settings
@@ -106,8 +107,8 @@ class Repo(LogPlace, Searchable):
         return self.store.identity(self._environ)
 
     def identity(self) -> Identity:
-        """Returns whom git shall name as author."""
-        return self._identity
+        """Returns whom git shall name as author: who runs this process, or on whose behalf it writes just now."""
+        return acting_identity() or self._identity
 
     # Reading runs
 

@@ -1,6 +1,6 @@
 """What a route is: a record of its path, its fields, the role it needs, and the function that does it.
 
-Paths are written as MLflow writes them and served below `/api` and `/ajax-api`:
+Paths are written as MLflow writes them and served below `/api` and `/ajax-api` (see `below`):
 
     Call("POST", "/2.0/mlflow/runs/create", "CreateRun", create_run, {"experiment_id": Field("string")})
     Call("GET", "/2.0/mlflow/logged-models/{model_id}", "GetLoggedModel", get_model, role=Role.READER)
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from gitruns.protocol.hub import Hub
-    from gitruns.server.people import Person
+    from gitruns.server.auth.people import Person
     from gitruns.server.settings import ServerSettings
 
 Fields = Mapping[str, Any]
@@ -69,8 +69,9 @@ class Context:
 class Upload:
     """The body of a request as it comes in. `length` is what the client says, None when it says nothing.
 
-    `stream` is read once, from the beginning, within the call; it raises `ProtocolError` when the client is too slow,
-    goes away, or sends more than it may or than it said.
+    `stream` is read once, from the beginning, within the call; it raises what the frame understands, and the call does
+    not catch, when the client is too slow, goes away, or sends more than it may or less than it said. `headers` are in
+    lower case; a `content-encoding` is the call's to look at.
     """
 
     stream: BinaryIO
@@ -100,7 +101,7 @@ class Download:
 class Answer:
     """An answer that is no JSON object of status 200: its bytes as they are sent, or pieces of them as they come."""
 
-    body: Union[bytes, Iterator[bytes]] = b""
+    body: bytes | Iterator[bytes] = b""
     status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -109,6 +110,11 @@ class Answer:
 Result = Union[Mapping[str, Any], Answer, Download, "Response"]
 """A mapping is the JSON body of a 200. NaN and infinities are not JSON: give them as text, as MLflow does. What needs
 more than this (server-sent events) returns a response of Starlette's."""
+
+API = ("/api", "/ajax-api")
+AJAX_ONLY = ("/ajax-api",)
+AT_ROOT = ("",)
+"""Below what a route is served: MLflow's API at both, what only its pages ask for at the second, `/health` at none."""
 
 ExperimentsOf = Callable[[Context, Fields], Collection[str]]
 
@@ -131,6 +137,7 @@ class Call:
     quick: Callable[[Context, Fields], Mapping[str, Any] | None] | None = None
     experiment_of: ExperimentsOf | None = None
     limit_bytes: int = 1 << 20
+    below: tuple[str, ...] = API
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +156,7 @@ class StreamCall:
     role: Role = Role.WRITER
     experiment_of: ExperimentsOf | None = None
     limit_bytes: int | None = None
+    below: tuple[str, ...] = API
 
 
-AnyCall = Union[Call, StreamCall]
+AnyCall = Call | StreamCall

@@ -1,0 +1,1 @@
+"""The commands round the server: how it is started, and tokens for those who may use it."""

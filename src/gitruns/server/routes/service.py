@@ -1,0 +1,41 @@
+"""What clients, load balancers and monitors ask of a server itself."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from gitruns.server.calls import AT_ROOT, Answer, Call, Context, Fields, Role
+
+SPEAKS = "3.5.0"
+"""The version of MLflow whose server we answer as: its clients ask for it before they send spans over OTLP."""
+
+
+def _health(context: Context, fields: Fields) -> Answer:
+    return Answer(b"OK", content_type="text/plain; charset=utf-8")
+
+
+def _version(context: Context, fields: Fields) -> Answer:
+    return Answer(SPEAKS.encode(), content_type="text/plain; charset=utf-8")
+
+
+def _server_info(context: Context, fields: Fields) -> dict[str, object]:
+    """The facts that MLflow's clients ask for before they log in; ours are added, and nothing that is anybody's own."""
+    return {
+        "store_type": None,
+        "workspaces_enabled": False,
+        "trace_archival_enabled": False,
+        "multipart_uploads_enabled": False,
+        "multipart_downloads_enabled": False,
+        "presigned_upload_run_id_supported": False,
+        "presigned_upload_model_id_supported": False,
+        "features_enabled": {"gateway": False},
+        "server": "gitruns",
+        "server_version": version("gitruns"),
+    }
+
+
+CALLS = (
+    Call("GET", "/health", "Health", _health, role=Role.ANYONE, below=AT_ROOT),
+    Call("GET", "/version", "Version", _version, role=Role.ANYONE, below=AT_ROOT),
+    Call("GET", "/3.0/mlflow/server-info", "GetServerInfo", _server_info, role=Role.ANYONE),
+)
