@@ -6,8 +6,8 @@ column; hostile text takes linear time, and no more than a few milliseconds.
 """
 
 from gitruns.query.dialects import Dialect, read_order, read_query
-from gitruns.query.evaluate import evaluate, in_order
-from gitruns.query.fields import EXPERIMENTS, MODEL_VERSIONS, MODELS, RUNS, Subject
+from gitruns.query.evaluate import evaluate, in_order, matches
+from gitruns.query.fields import EXPERIMENTS, LOGGED_MODELS, MODEL_VERSIONS, MODELS, RUNS, Subject
 from gitruns.query.format import format_order, format_query
 from gitruns.query.mlflow import parse_mlflow, parse_mlflow_order
 from gitruns.query.order import parse_order
@@ -16,6 +16,7 @@ from gitruns.query.suggest import nearest
 
 __all__ = [
     "EXPERIMENTS",
+    "LOGGED_MODELS",
     "MODELS",
     "MODEL_VERSIONS",
     "RUNS",
@@ -25,6 +26,7 @@ __all__ = [
     "format_order",
     "format_query",
     "in_order",
+    "matches",
     "nearest",
     "parse",
     "parse_mlflow",

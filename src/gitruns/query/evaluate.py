@@ -95,7 +95,7 @@ class _Evaluator:
             return bool(self.values(tree.value)) and not inside if tree.negated else inside
         if isinstance(tree, ast.Match):
             texts = [one for one in self.values(tree.value) if isinstance(one, str)]
-            return any(_matches(tree, one) != tree.negated for one in texts)
+            return any(matches(tree, one) != tree.negated for one in texts)
         if isinstance(tree, ast.Is):
             return self._is(tree)
         raise _cannot(self._subject)
@@ -173,7 +173,8 @@ def _truth(value: Any) -> bool | None:
 # Patterns
 
 
-def _matches(tree: ast.Match, text: str) -> bool:
+def matches(tree: ast.Match, text: str) -> bool:
+    """Returns whether a text has the pattern of LIKE or ILIKE; a negation is not looked at."""
     if tree.operator == "REGEXP":
         raise InvalidInputError(
             "REGEXP cannot be asked of registered models", kind="regexp-not-available", hint="use LIKE or ILIKE"

@@ -102,6 +102,17 @@ MODEL_VERSION_ATTRIBUTES = (
     Attribute("confirmed", Holds.TRUTH),
 )
 
+LOGGED_MODEL_ATTRIBUTES = (
+    Attribute("name", Holds.TEXT),
+    Attribute("model_id", Holds.TEXT),
+    Attribute("model_type", Holds.TEXT),
+    Attribute("source_run_id", Holds.TEXT),
+    Attribute("status", Holds.TEXT),
+    Attribute("experiment_id", Holds.TEXT),
+    Attribute("creation_timestamp", Holds.TIME, ("creation_time", "creation_timestamp_ms")),
+    Attribute("last_updated_timestamp", Holds.TIME, ("last_updated_timestamp_ms",)),
+)
+
 DATASET_KEYS = ("name", "digest", "context")
 SUMMARY_FUNCTIONS = ("first", "last", "min", "max", "mean", "count")
 
@@ -186,4 +197,19 @@ MODEL_VERSIONS = Subject(
     mlflow_filter=frozenset({"name", "version_number", "run_id", "source_path"}),
     mlflow_order=frozenset({"name", "version_number", "creation_timestamp", "last_updated_timestamp"}),
     mlflow_lists=frozenset({"name", "run_id"}),
+)
+
+_OF_LOGGED_MODELS = {
+    word: entity for word, entity in _ENTITY_WORDS.items() if entity not in (Entity.DATASET, Entity.BARE)
+}
+_LOGGED_MODEL_NAMES = frozenset(_by_name(LOGGED_MODEL_ATTRIBUTES))
+
+LOGGED_MODELS = Subject(
+    word="logged model",
+    entities=_OF_LOGGED_MODELS,
+    mlflow_entities=frozenset({"attributes", "metrics", "params", "tags"}),
+    attributes=_by_name(LOGGED_MODEL_ATTRIBUTES),
+    mlflow_filter=_LOGGED_MODEL_NAMES,
+    mlflow_order=_LOGGED_MODEL_NAMES,
+    mlflow_lists=_LOGGED_MODEL_NAMES,
 )

@@ -23,7 +23,16 @@ from gitruns.query.ast import (
     OrderItem,
     Text,
 )
-from gitruns.query.fields import DATASET_KEYS, EXPERIMENTS, MODEL_VERSIONS, MODELS, RUNS, Holds, Subject
+from gitruns.query.fields import (
+    DATASET_KEYS,
+    EXPERIMENTS,
+    LOGGED_MODELS,
+    MODEL_VERSIONS,
+    MODELS,
+    RUNS,
+    Holds,
+    Subject,
+)
 from gitruns.query.lexer import Lexer
 from gitruns.query.operands import as_metric_number, number_literal
 from gitruns.query.pointing import bad_query
@@ -36,6 +45,7 @@ _ON_LISTS = (*_ON_TEXT, "IN", "NOT IN")
 _ON_IDS = ("=", "!=", "IN", "NOT IN")
 _ENTITIES = "['metric', 'parameter', 'tag', 'attribute', 'dataset']"
 _REGISTRY = (MODELS, MODEL_VERSIONS)
+_WITHOUT_NULL = (*_REGISTRY, LOGGED_MODELS)
 _SHOWN = 80
 _WORDS = {Entity.PARAM: "parameter"}
 
@@ -183,7 +193,7 @@ class _MlflowParser:
         return Field(entity or Entity.ATTRIBUTE, token.text, token.start)
 
     def _null(self, field: Field, comparator: str, operator: Token) -> Condition:
-        if self._subject in _REGISTRY:
+        if self._subject in _WITHOUT_NULL:
             raise self.error(f"Invalid clause(s) in filter string: '{comparator}'", operator.start)
         allowed = (Entity.TAG, Entity.PARAM) if self._subject is RUNS else (Entity.TAG,)
         if field.entity not in allowed:
@@ -201,6 +211,8 @@ class _MlflowParser:
     def _comparators(self, field: Field) -> tuple[str, ...]:
         if field.entity is Entity.METRIC or self._is_numeric(field):
             return _ORDERED
+        if self._subject is LOGGED_MODELS:
+            return _ON_LISTS
         if self._subject in _REGISTRY:
             return _ON_LISTS if field.key in self._subject.mlflow_lists else _ON_TEXT
         if field.entity in (Entity.PARAM, Entity.TAG):
@@ -225,6 +237,8 @@ class _MlflowParser:
             return self._list()
         what = _WORDS.get(field.entity, str(field.entity))
         found = self._text[token.start : token.end]
+        if self._subject is LOGGED_MODELS and token.kind in (TokenKind.NUMBER, TokenKind.NAME):
+            return Text(found, token.start)  # there MLflow takes text without quotes: params.lr = 0.01
         if token.kind is TokenKind.NAME:
             raise self.error(
                 "Parameter value is either not quoted or unidentified quote types used for string value "
@@ -251,7 +265,7 @@ class _MlflowParser:
         return as_metric_number(Number(-value if minus else value, token.start), field)
 
     def _takes_list(self, field: Field, token: Token) -> bool:
-        if field.entity is Entity.DATASET:
+        if field.entity is Entity.DATASET or self._subject is LOGGED_MODELS:
             return True
         if field.entity is Entity.ATTRIBUTE and field.key not in self._subject.mlflow_lists:
             raise self.error(
