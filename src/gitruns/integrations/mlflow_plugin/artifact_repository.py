@@ -12,6 +12,7 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository, verify_artif
 from gitruns.errors import NotFoundError
 from gitruns.integrations.mlflow_plugin.errors import missing, speaks_mlflow
 from gitruns.protocol.addresses import find_artifacts
+from gitruns.protocol.artifacts import Target, remove
 from gitruns.protocol.hub import hub_at
 
 
@@ -66,17 +67,7 @@ class GitRunsArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # ML
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Takes artifacts away from the run; their bytes go when nothing names them any more."""
-        repo, record = self._hub.repo, self._place.record_id
-        wanted = self._below(artifact_path) or ""
-        run = repo.get_run(record)
-        chosen = [
-            one.path
-            for one in repo.artifacts_of(run)
-            if not wanted or one.path == wanted or one.path.startswith(wanted + "/")
-        ]
-        if chosen:
-            with repo.edit(record) as edit:
-                edit.remove_artifacts(chosen)
+        remove(self._hub, Target(self._place.record_id, None, self._below(artifact_path) or ""))
 
     def _below(self, path: str | None) -> str | None:
         parts = [part.strip("/") for part in (self._place.path, path or "") if part and part.strip("/.")]

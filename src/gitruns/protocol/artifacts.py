@@ -1,0 +1,246 @@
+"""Artifacts as MLflow's server proxies them: an address, a folder below it, bytes that come and go.
+
+    <run id>/artifacts/plots/loss.png
+    models/m-<32 hex>/artifacts/model.pkl
+    traces/<trace id>/artifacts/spans.json
+
+In front may stand the id of an experiment, as MLflow's own addresses have it; it says nothing. A path is only ever
+looked up in the manifest of what it names, never joined to a folder. `check_path` is the one function that lets a path
+in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from gitruns.entities.artifact import Artifact
+from gitruns.entities.ids import ExperimentId, RunId, is_run_id
+from gitruns.entities.names import check_artifact_path
+from gitruns.entities.run import MODEL_KIND, Run
+from gitruns.errors import InvalidInputError, NotFoundError
+from gitruns.protocol import trace_artifacts
+from gitruns.protocol.errors import ProtocolError, missing, refused
+from gitruns.protocol.hub import Hub
+from gitruns.protocol.trace import find_record
+
+_ADDRESS = re.compile(
+    r"(?:[0-9]{1,19}/)?"
+    r"(?:(?P<run>[0-9a-f]{32})|models/m-(?P<model>[0-9a-f]{32})|traces/(?P<trace>[^/]+))"
+    r"/artifacts(?:/(?P<path>.*))?\Z",
+    re.DOTALL,
+)
+_DRIVE = re.compile(r"[A-Za-z]:")
+_DECODINGS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file or folder of a listing; `path` is from the root of what was listed, `size` is None for a folder."""
+
+    path: str
+    size: int | None
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+        return self.size is None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file that is there: its path, its length, its SHA-256 where that is known, and how it is opened."""
+
+    path: str
+    size: int
+    digest: str | None
+    open: Callable[[], BinaryIO]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a proxied address names: a record (of a run or a logged model) or a trace, and a path in it."""
+
+    record: RunId | None
+    trace: str | None
+    path: str
+
+
+def check_path(text: str) -> str:
+    """Returns a path in its one form, or refuses it: it stays below its root however often somebody decodes it."""
+    plain = text
+    for _ in range(_DECODINGS):
+        _refuse_leaving(plain)
+        again = unquote(plain)
+        if again == plain:
+            break
+        plain = again
+    else:
+        raise refused("Invalid path")
+    try:
+        return check_artifact_path(text)
+    except InvalidInputError as error:
+        raise refused(f"Invalid path: {error.message}") from error
+
+
+def _refuse_leaving(text: str) -> None:
+    if (
+        text.startswith("/")
+        or "\\" in text
+        or "\0" in text
+        or ".." in text.split("/")
+        or _DRIVE.match(text)
+        or text.lower().startswith("file:")
+    ):
+        raise refused("Invalid path")
+
+
+def check_folder(text: str | None) -> str:
+    """Returns the path of a folder, empty for the root."""
+    stripped = (text or "").rstrip("/")
+    return check_path(stripped) if stripped not in ("", ".") else ""
+
+
+def target_of(address: str) -> Target:
+    """Returns what a proxied address names; refuses anything else: there is no artifact outside of a run."""
+    checked = check_folder(address)
+    match = _ADDRESS.match(checked)
+    if match is None:
+        raise missing(f"No such artifact: '{address}'")
+    record = match["run"] or match["model"]
+    return Target(RunId(record) if record else None, match["trace"], match["path"] or "")
+
+
+def record_of(hub: Hub, target: Target) -> Run:
+    """Returns the record that a target names; refuses one that is not there."""
+    return _record(hub, target.record or RunId(""))
+
+
+def _record(hub: Hub, run_id: RunId) -> Run:
+    try:
+        return hub.repo.get_run(run_id)
+    except NotFoundError as error:
+        raise missing(f"Run with id={run_id} not found") from error
+
+
+def experiment_of(hub: Hub, address: str) -> ExperimentId | None:
+    """Returns the experiment of what a proxied address names, None when that is not there."""
+    try:
+        target = target_of(address)
+        if target.record is not None:
+            return _record(hub, target.record).info.experiment_id
+        trace = find_record(hub, target.trace or "")
+    except ProtocolError:
+        return None
+    return None if trace is None else ExperimentId(str(trace.fields.get("experiment_id", "")))
+
+
+# What there is
+
+
+def list_run(hub: Hub, run_id: str, path: str | None) -> list[Entry]:
+    """Returns files and folders directly below a path of a run, by path; nothing for a file."""
+    folder = check_folder(path)
+    if not is_run_id(run_id):
+        raise missing(f"Run with id={run_id} not found")
+    record = _record(hub, RunId(run_id))
+    if record.info.kind == MODEL_KIND:
+        raise missing(f"Run with id={run_id} not found")
+    return _listed(hub, record.info.id, folder)
+
+
+def list_model(hub: Hub, model: Run, path: str | None) -> list[Entry]:
+    """Returns files and folders directly below a path of a logged model, by path; nothing for a file."""
+    return _listed(hub, model.info.id, check_folder(path))
+
+
+def list_address(hub: Hub, address: str) -> list[Entry]:
+    """Returns files and folders directly below a proxied address, each by its name alone."""
+    target = target_of(address)
+    if target.trace is not None:
+        listed = [Entry(one.path, one.size) for one in trace_artifacts.list_files(hub, target.trace, target.path)]
+    else:
+        listed = _listed(hub, record_of(hub, target).info.id, target.path)
+    return [Entry(one.path.rpartition("/")[2], one.size) for one in listed]
+
+
+def _listed(hub: Hub, record: RunId, folder: str) -> list[Entry]:
+    return [Entry(one.path, one.size_bytes) for one in hub.repo.list_artifacts(record, folder)]
+
+
+# Bytes that go
+
+
+def find(hub: Hub, target: Target) -> Found:
+    """Returns the file that a target names; refuses a folder, and what is not there."""
+    if target.trace is not None:
+        data = trace_artifacts.read(hub, target.trace, target.path)
+        return Found(target.path, len(data), None, lambda: BytesIO(data))
+    return find_in(hub, record_of(hub, target), target.path)
+
+
+def find_in(hub: Hub, record: Run, path: str) -> Found:
+    """Returns a file of a run or logged model."""
+    artifacts = hub.repo.artifacts_of(record)
+    found = next((one for one in artifacts if one.path == path), None)
+    if found is None:
+        if not path or any(one.path.startswith(f"{path}/") for one in artifacts):
+            raise refused(f"Artifact path refers to a directory, not a file: '{path}'")
+        raise missing(f"No such artifact: '{path}'")
+    return Found(path, found.size_bytes, found.digest, lambda: _opened(hub, record, found))
+
+
+def _opened(hub: Hub, record: Run, artifact: Artifact) -> BinaryIO:
+    hub.repo.bring(record, [artifact])
+    return hub.repo.cache.open(artifact.digest)
+
+
+# Bytes that come
+
+
+def put(hub: Hub, target: Target, pieces: Iterable[bytes]) -> Artifact | None:
+    """Keeps a file; the same path again replaces it. On return it is in the journal and survives a kill.
+
+    The bytes go to the cache as they come, never whole into memory. Where the last one is short (`pieces` raises) the
+    run does not change.
+    """
+    if not target.path:
+        raise refused("Invalid path: it names no file")
+    if target.trace is not None:
+        trace_artifacts.put(hub, target.trace, target.path, b"".join(pieces))
+        return None
+    run_id = target.record or RunId("")
+    if hub.logs.find(run_id) is None:
+        record_of(hub, target)
+    digest, size = hub.repo.cache.put_stream(pieces)
+    artifact = Artifact(path=target.path, digest=digest, size_bytes=size)
+    hub.logs.write(run_id, lambda log: log.add_artifacts([artifact]))
+    return artifact
+
+
+def remove(hub: Hub, target: Target) -> None:
+    """Takes a file, or all below a folder, away from the run; its bytes go when nothing names them any more."""
+    if target.trace is not None:
+        trace_artifacts.delete(hub, target.trace, target.path)
+        return
+    record = record_of(hub, target)
+    wanted = target.path
+    chosen = [
+        one.path
+        for one in hub.repo.artifacts_of(record)
+        if not wanted or one.path == wanted or one.path.startswith(f"{wanted}/")
+    ]
+    if chosen:
+        hub.logs.let_go(record.info.id)
+        with hub.repo.edit(record.info.id) as edit:
+            edit.remove_artifacts(chosen)
+
+
+def in_pieces(stream: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:
+    """Yields what a stream gives, a piece at a time."""
+    while piece := stream.read(size):
+        yield piece
