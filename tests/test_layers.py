@@ -40,8 +40,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 STORAGE = LAYERS[5]
 
-SIDEWAYS = {("cli", "server")}
-"""What may know its neighbour: the command line starts the server."""
+SIDEWAYS = {("cli", "server"), ("exchange", "registry")}
+"""What may know its neighbour: the command line starts the server; what is imported has registered models too."""
 
 TOP = "gitruns"
 """The package's own `__init__`: the public names, above everything."""
@@ -54,18 +54,24 @@ HOMES: dict[str, tuple[str, ...]] = {
     "dulwich": ("gitstore",),
     "fsspec": ("artifacts",),
     "sqlite3": ("index", "exchange"),
-    "orjson": ("journal",),
+    "orjson": ("journal", "server"),
     "click": ("cli",),
     "prettytable": ("cli",),
     "starlette": ("server",),
     "uvicorn": ("server",),
+    "httptools": ("server",),
+    "joserfc": ("server",),
+    "msgspec": ("server",),
     "mlflow": ("integrations", "exchange"),
+    "sqlalchemy": ("exchange",),
+    "urllib3": ("exchange",),
 }
 """One heavy library, one home."""
 
 WHEN_USED = {
     *("numpy", "pandas", "scipy", "sklearn", "torch", "jax", "tensorflow", "keras", "xgboost", "lightgbm", "mlflow"),
     *("matplotlib", "plotly", "PIL", "psutil", "pynvml", "polars", "pyarrow", "IPython"),
+    *("sqlalchemy", "urllib3"),
 }
 """What may only be imported inside a function (or for types): importing gitruns must not load it."""
 
