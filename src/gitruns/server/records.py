@@ -33,11 +33,11 @@ class Numbers:
                 self.buckets[place] += 1
                 return
 
-    def text(self, version: str, open_runs: int) -> str:
+    def text(self, version: str) -> str:
         """Returns the numbers as Prometheus reads them; names are never renamed. Source: its text format 0.0.4."""
-        return "".join(f"{line}\n" for line in self._lines(version, open_runs))
+        return "".join(f"{line}\n" for line in self._lines(version))
 
-    def _lines(self, version: str, open_runs: int) -> Iterator[str]:
+    def _lines(self, version: str) -> Iterator[str]:
         worker = f'worker="{os.getpid()}"'
         yield from _head("gitruns_info", "gauge", "What this server is.")
         yield f'gitruns_info{{version="{version}",{worker}}} 1'
@@ -57,8 +57,6 @@ class Numbers:
         yield f"gitruns_request_seconds_count{{{worker}}} {count}"
         yield from _head("gitruns_requests_in_flight", "gauge", "Requests that are being answered.")
         yield f"gitruns_requests_in_flight{{{worker}}} {self.in_flight}"
-        yield from _head("gitruns_open_runs", "gauge", "Runs whose journals this worker has open.")
-        yield f"gitruns_open_runs{{{worker}}} {open_runs}"
 
 
 def _head(name: str, kind: str, says: str) -> Iterable[str]:

@@ -17,6 +17,7 @@ from gitruns.server.auth.proxy import TrustedProxy
 from gitruns.server.auth.tokens import TokenChecker
 from gitruns.server.records import AccessLog, Numbers
 from gitruns.server.routes import all_calls
+from gitruns.server.routes.service import metrics_call
 from gitruns.server.settings import ServerSettings
 from gitruns.tracking.session import Session
 
@@ -41,7 +42,7 @@ def make_app(settings: ServerSettings) -> App:
 
     return App(
         settings,
-        all_calls(),
+        (*all_calls(), metrics_call(numbers)),
         doors,
         begin,
         numbers=numbers,

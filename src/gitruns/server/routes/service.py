@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from gitruns.server.calls import AT_ROOT, Answer, Call, Context, Fields, Role
+from gitruns.server.records import Numbers
 
 SPEAKS = "3.5.0"
 """The version of MLflow whose server we answer as: its clients ask for it before they send spans over OTLP."""
@@ -24,7 +25,7 @@ def _server_info(context: Context, fields: Fields) -> dict[str, object]:
         "store_type": None,
         "workspaces_enabled": False,
         "trace_archival_enabled": False,
-        "multipart_uploads_enabled": False,
+        "multipart_uploads_enabled": True,
         "multipart_downloads_enabled": False,
         "presigned_upload_run_id_supported": False,
         "presigned_upload_model_id_supported": False,
@@ -32,6 +33,16 @@ def _server_info(context: Context, fields: Fields) -> dict[str, object]:
         "server": "gitruns",
         "server_version": version("gitruns"),
     }
+
+
+def metrics_call(numbers: Numbers) -> Call:
+    """Returns the call that gives the numbers of this worker to Prometheus."""
+
+    def metrics(context: Context, fields: Fields) -> Answer:
+        text = numbers.text(version("gitruns"))
+        return Answer(text.encode(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return Call("GET", "/metrics", "Metrics", metrics, role=Role.READER, below=AT_ROOT)
 
 
 CALLS = (
