@@ -1,0 +1,225 @@
+"""Calls for the spans of traces: take them as they come, in any order, and give back whole traces.
+
+Each span is a record of its own, so that programs that work on one trace from several machines add to it and overwrite
+nothing of each other's. What is known of the trace itself is made anew from all its spans, until its program has said
+it once and for all (`traces.start_trace`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gitruns.protocol import assessments, trace_artifacts
+from gitruns.protocol import spans as keys
+from gitruns.protocol import trace as facts
+from gitruns.protocol.errors import missing
+from gitruns.protocol.experiments import active_experiment
+from gitruns.protocol.record_fields import Change, changes, value_of
+from gitruns.protocol.spans import Span, json_or_text, read_span, span_order
+from gitruns.protocol.trace import IN_STORE, SPANS_TAG, TraceInfo, find_record, read_info
+from gitruns.protocol.trace_totals import (
+    COST,
+    TOKEN_USAGE,
+    as_costs,
+    as_counts,
+    preview_of,
+    root_of,
+    span_times,
+    state_of,
+    total_cost,
+    total_usage,
+)
+
+if TYPE_CHECKING:
+    from gitruns.protocol.hub import Hub
+    from gitruns.repo.records import Record
+
+KIND = "span"
+TAG_ATTRIBUTES = "mlflow.traceTag."
+_SESSIONS = ("session.id", "gen_ai.conversation.id")
+_USER = "user.id"
+_NOT_TAGS = ("telemetry.sdk.", "mlflow.")
+_MAX_TAG = 8000
+_WAITS_S = (1.0, 2.0)
+SPANS_FILE = "traces.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A trace and its spans, the root first."""
+
+    info: TraceInfo
+    spans: tuple[Span, ...]
+
+
+def log_spans(hub: Hub, experiment_id: str, spans: Sequence[Span]) -> None:
+    """Keeps spans; a trace that is not there yet begins in that experiment."""
+    by_trace: dict[str, list[Span]] = defaultdict(list)
+    for span in spans:
+        by_trace[facts.check_trace_id(span.trace_id)].append(span)
+    found: list[Change] = []
+    for trace_id in sorted(by_trace):
+        found += _changes(hub, experiment_id, trace_id, by_trace[trace_id])
+    hub.repo.records.put_many(found)
+
+
+def _changes(hub: Hub, experiment_id: str, trace_id: str, new: list[Span]) -> list[Change]:
+    records = hub.repo.records
+    old = records.get(facts.KIND, trace_id, deleted=True)
+    known = read_info(hub, old) if old is not None and facts.is_there(old) and not old.fields.get("deleted") else None
+    home = known.experiment_id if known is not None else str(active_experiment(hub, experiment_id).id)
+    found: list[Change] = []
+    for span in new:
+        fields = {
+            "trace_id": trace_id,
+            "name": span.name,
+            "type": span.type,
+            "status": span.status,
+            "content": span.content,
+        }
+        found += changes(records, KIND, f"{trace_id}/{span.id}", fields)
+    latest = {span.id: span for span in new}
+    all_spans = [*new, *(span for span in stored_spans(hub, trace_id) if span.id not in latest)] if known else new
+    fields = _facts(known, all_spans, new)
+    if known is None:
+        fields |= {"experiment_id": home, "deleted": None}
+    found += changes(records, facts.KIND, trace_id, fields, old)
+    return found
+
+
+def _facts(known: TraceInfo | None, spans: Sequence[Span], new: Sequence[Span]) -> dict[str, Any]:
+    """Returns the fields of the trace that change."""
+    fields: dict[str, Any] = {}
+    finished = known is not None and facts.FINISHED_KEY in known.metadata
+    if not finished:
+        start_ms, end_ms = span_times(spans)
+        fields["time_ms"] = start_ms
+        fields["duration_ms"] = None if end_ms is None else end_ms - start_ms
+    if known is None or known.state in facts.OPEN_STATES:
+        fields["state"] = state_of(spans) or "IN_PROGRESS"
+    root = root_of(new)
+    tags = {**_resource_tags(new), **(_own_tags(root) if root is not None else {})}
+    fields |= {f"tags/{key}": text for key, text in tags.items()}
+    fields[f"tags/{SPANS_TAG}"] = IN_STORE
+    if root is not None:
+        if known is None or known.request_preview is None:
+            fields["request_preview"] = preview_of(root.attributes.get(keys.INPUTS), "user")
+        if known is None or known.response_preview is None:
+            fields["response_preview"] = preview_of(root.attributes.get(keys.OUTPUTS), "assistant")
+    metadata = {} if known is None else known.metadata
+    return fields | {f"metadata/{key}": text for key, text in _metadata(metadata, spans, finished=finished).items()}
+
+
+def _metadata(known: Any, spans: Sequence[Span], *, finished: bool) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, total, tidy in ((TOKEN_USAGE, total_usage, as_counts), (COST, total_cost, as_costs)):
+        if finished and key in known:
+            continue
+        counted = tidy(total(spans))
+        if counted:
+            found[key] = json.dumps(counted)
+    session = next((text for span in spans for name in _SESSIONS if (text := span.attribute(name))), None)
+    if session is not None and facts.SESSION_KEY not in known:
+        facts.check_session(str(session))
+        found[facts.SESSION_KEY] = str(session)
+    user = next((text for span in spans if (text := span.attribute(_USER))), None)
+    if user is not None and facts.USER_KEY not in known:
+        found[facts.USER_KEY] = str(user)
+    return {key: text for key, text in found.items() if known.get(key) != text}
+
+
+def _resource_tags(spans: Iterable[Span]) -> dict[str, str]:
+    """Returns what the first span that says so comes from, as tags; only texts that can be tags."""
+    resource = next((span.resource for span in spans if span.resource), {})
+    return {
+        key: text
+        for key, value in resource.items()
+        if not key.startswith(_NOT_TAGS) and key and len(key) <= 250
+        if len(text := value if isinstance(value, str) else json.dumps(value)) <= _MAX_TAG
+    }
+
+
+def _own_tags(root: Span) -> dict[str, str]:
+    found = {}
+    for name, value in root.attributes.items():
+        key = name.removeprefix(TAG_ATTRIBUTES)
+        if key and key != name and len(key) <= 250 and key != facts.ARTIFACTS_TAG:
+            said = json_or_text(value)
+            found[key] = (said if isinstance(said, str) else str(value))[:_MAX_TAG]
+    return found
+
+
+# Reading
+
+
+def stored_spans(hub: Hub, trace_id: str) -> list[Span]:
+    """Returns the spans of a trace that are kept as such, in the order of `span_order`."""
+    records = hub.repo.records
+    found = [_read(hub, record) for record in records.select(KIND, {"trace_id": trace_id})]
+    return sorted((span for span in found if span is not None), key=span_order)
+
+
+def _read(hub: Hub, record: Record) -> Span | None:
+    content = value_of(hub.repo.records, record, "content")
+    try:
+        return Span(str(record.fields["trace_id"]), json.loads(content))
+    except (TypeError, ValueError):
+        return None
+
+
+def spans_of(hub: Hub, info: TraceInfo) -> tuple[Span, ...] | None:
+    """Returns all spans of a trace; None when some are yet to come.
+
+    A program that knows nothing of spans in the store has put them into a file beside the trace.
+    """
+    if info.tags.get(SPANS_TAG) != IN_STORE:
+        return _spans_in_file(hub, info.id)
+    found = tuple(stored_spans(hub, info.id))
+    sizes = json_or_text(info.metadata.get(facts.SIZES_KEY))
+    expected = sizes.get("num_spans", 0) if isinstance(sizes, dict) else 0
+    return None if isinstance(expected, int) and len(found) < expected else found
+
+
+def _spans_in_file(hub: Hub, trace_id: str) -> tuple[Span, ...] | None:
+    data = trace_artifacts.find(hub, trace_id, SPANS_FILE)
+    if data is None:
+        return None
+    listed = json_or_text(data)
+    spans = listed.get("spans") if isinstance(listed, dict) else None
+    return tuple(sorted((read_span(one) for one in spans or ()), key=span_order))
+
+
+def get_trace(hub: Hub, trace_id: str, *, allow_partial: bool = False, wait: bool = False) -> Trace:
+    """Returns a trace and its spans.
+
+    `allow_partial`: those that are there. `wait`: for those that are on their way, up to three seconds.
+    """
+    for wait_s in (*(_WAITS_S if wait and not allow_partial else ()), 0.0):
+        record = find_record(hub, trace_id)
+        if record is None:
+            raise missing(f"Trace with ID {trace_id} is not found.")
+        info = read_info(hub, record, assessments.of_trace(hub, trace_id))
+        found = spans_of(hub, info)
+        if found is None and allow_partial:
+            found = tuple(stored_spans(hub, trace_id))
+        if found is not None:
+            return Trace(info, found)
+        time.sleep(wait_s)
+    raise missing(f"Trace with ID {trace_id} is not fully exported yet, please try again later.")
+
+
+def get_traces(hub: Hub, trace_ids: Iterable[str], experiment_ids: Collection[str] | None = None) -> list[Trace]:
+    """Returns those traces that are there whole, in the order in which they are asked for."""
+    from gitruns.protocol.traces import get_trace_infos
+
+    found = []
+    for info in get_trace_infos(hub, trace_ids, experiment_ids):
+        spans = spans_of(hub, info)
+        if spans:
+            found.append(Trace(info, spans))
+    return found
