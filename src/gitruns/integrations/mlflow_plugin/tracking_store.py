@@ -7,14 +7,18 @@ from typing import Any
 from mlflow.store.tracking.abstract_store import AbstractStore
 
 from gitruns.integrations.mlflow_plugin.errors import speaks_mlflow
+from gitruns.integrations.mlflow_plugin.judging import JudgingCalls
 from gitruns.integrations.mlflow_plugin.logged_models import LoggedModelCalls
+from gitruns.integrations.mlflow_plugin.traces import TraceCalls
 from gitruns.integrations.mlflow_plugin.versions import warn_of_untested
 from gitruns.protocol.hub import hub_at
 
 
 @speaks_mlflow
-class GitRunsTrackingStore(LoggedModelCalls, AbstractStore):  # type: ignore[misc]  # MLflow has no types
-    """Experiments, runs and logged models of one repository. What it does not have answers as in MLflow's base class.
+class GitRunsTrackingStore(  # type: ignore[misc]  # MLflow has no types
+    TraceCalls, JudgingCalls, LoggedModelCalls, AbstractStore
+):
+    """Experiments, runs, logged models and traces of one repository; what it has not answers as MLflow's base class.
 
     `artifact_uri` is MLflow's default place of artifacts; here they are kept with their runs.
     """
@@ -28,7 +32,3 @@ class GitRunsTrackingStore(LoggedModelCalls, AbstractStore):  # type: ignore[mis
 
     def _open(self, store_uri: str) -> Any:
         return hub_at(store_uri)
-
-    def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:
-        """Is not there: traces are not kept here."""
-        raise NotImplementedError(type(self).__name__)
