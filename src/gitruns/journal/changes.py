@@ -85,7 +85,7 @@ class ChangeJournal:
             except NeedsReopenError:
                 self._forget(file)
         self.written_bytes += len(text)
-        if file.waiting:
+        if file.waiting and not file.flush():
             raise GitRunsError(
                 f"cannot write to '{self.folder}': {self._problem or 'the file system refuses'}",
                 kind="not-journalled",

@@ -36,6 +36,7 @@ QUIET_S = 3600.0
 
 _SEALED_FILE = "sealed"
 _LOCK_FILE = "seal.lock"
+_SMALL_BYTES = 1024
 _ATTEMPTS = 5
 _PATIENCE_S = 10.0
 
@@ -93,6 +94,9 @@ class _Sealing:
         sizes = journal_sizes(self._folder)
         covers = {name: offset for name, offset in covers.items() if name in sizes}
         waiting = {name: size - covers.get(name, 0) for name, size in sizes.items() if size > covers.get(name, 0)}
+        for name in [name for name, size in waiting.items() if size <= _SMALL_BYTES]:
+            if self._says_nothing(name, covers):
+                del waiting[name]
         if not waiting or not (force or self._is_due(waiting)):
             self._remove(covers, durable=False)
             return NOTHING
@@ -104,6 +108,14 @@ class _Sealing:
         done = self._write(changes, covers) if changes else NOTHING
         self._remove(covers, durable=True)
         return done
+
+    def _says_nothing(self, name: str, covers: dict[str, int]) -> bool:
+        """Returns whether the rest of a journal holds no change, as after a goodbye; then it counts as sealed."""
+        rest = list(read_changes(self._folder / name, covers.get(name, 0)))
+        if not rest or any(found for found, _ in rest):
+            return False
+        covers[name] = rest[-1][1]
+        return True
 
     def _is_due(self, waiting: Mapping[str, int]) -> bool:
         if sum(waiting.values()) >= SEAL_ABOVE_BYTES or len(waiting) >= SEAL_ABOVE_FILES:
