@@ -17,7 +17,7 @@ from gitruns.index.database import Database, reading
 from gitruns.index.layout import EXPERIMENT_LAYOUT
 from gitruns.index.reading import ListedRun, read_runs
 from gitruns.index.refresh import Progress, RefreshReport, forget_everything, has_pending, is_fresh, refresh
-from gitruns.index.request import ExperimentPage, RunPage, Search
+from gitruns.index.request import ExperimentPage, RunPage, Search, TablePage
 from gitruns.index.schema import MODEL
 from gitruns.index.search import Prepared, count_all, find_page, prepare
 from gitruns.index.source import Source, Unreadable
@@ -99,13 +99,19 @@ class Index:
         Fields are `metrics.KEY`, `params.KEY`, `tags.KEY`, `min(KEY)` and the like, and attributes (`start_time`).
         Missing values are None. Raises `InvalidInputError` (kind `bad-query`).
         """
+        page = self.table_page(search, fields)
+        return list(page.run_ids), dict(page.columns)
+
+    def table_page(self, search: Search, fields: Sequence[str]) -> TablePage:
+        """Returns the same with the token of the next page."""
         prepared = prepare(search)
         wanted = {text: _field(text) for text in fields}
 
-        def work(connection: sqlite3.Connection) -> tuple[list[RunId], dict[str, list[Scalar]]]:
-            ids = [RunId(run_id) for run_id in find_page(connection, prepared)[0]]
+        def work(connection: sqlite3.Connection) -> TablePage:
+            found, token = find_page(connection, prepared)
+            ids = [RunId(run_id) for run_id in found]
             columns = Columns(connection, ids)
-            return ids, {text: columns.of(field) for text, field in wanted.items()}
+            return TablePage(tuple(ids), {text: columns.of(field) for text, field in wanted.items()}, token)
 
         return self._answer(work)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from gitruns.entities.ids import ExperimentId, RunId
 from gitruns.entities.run import Lifecycle
+from gitruns.entities.values import Scalar
 from gitruns.errors import InvalidInputError
 from gitruns.index.source import Points, Revisions
 from gitruns.query.dialects import Dialect
@@ -61,6 +62,18 @@ class RunPage:
     """Ids of runs in order; `next_token` is empty on the last page, also when that is full."""
 
     run_ids: tuple[RunId, ...]
+    next_token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePage:
+    """Runs as columns: a value of each for every run, in the order of `run_ids`, None where a run has none.
+
+    `next_token` is empty on the last page.
+    """
+
+    run_ids: tuple[RunId, ...]
+    columns: Mapping[str, list[Scalar]]
     next_token: str = ""
 
 

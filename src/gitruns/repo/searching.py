@@ -12,7 +12,7 @@ from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import ExperimentId, RunId
 from gitruns.entities.run import Lifecycle, Run
 from gitruns.entities.values import Scalar
-from gitruns.index import Index, KnownKey, Progress, Search
+from gitruns.index import Index, KnownKey, Progress, Search, TablePage
 from gitruns.query import Dialect
 from gitruns.repo.indexing import RepoPoints, open_index
 from gitruns.repo.revisions import RepoRevisions
@@ -115,6 +115,10 @@ class Searchable:
         Fields are `metrics.KEY`, `params.KEY`, `tags.KEY`, `min(KEY)` and the like, and attributes (`start_time`).
         """
         return self.index.table(self.search(filter, **how), fields)
+
+    def table_page(self, filter: str, fields: Sequence[str], **how: Any) -> TablePage:  # noqa: A002
+        """Returns the same with the token of the next page."""
+        return self.index.table_page(self.search(filter, **how), fields)
 
     def search_experiments(self, filter: str = "", **how: Any) -> FoundExperiments:  # noqa: A002
         """Returns one page of the experiments that match, those created last first unless `order_by` says otherwise."""
