@@ -10,7 +10,7 @@ from gitruns.journal.fold import RunEnd
 from gitruns.journal.live import LiveRun, WriterFile
 from gitruns.journal.liveness import ProcessMark, WriterState, current_process_mark, writer_state
 from gitruns.journal.logfile import NeedsReopenError
-from gitruns.journal.points import PointSpool, read_points, spool_points
+from gitruns.journal.points import PointSpool, points_between, read_points, spool_points, unsealed_from
 from gitruns.journal.reader import JournalReader
 from gitruns.journal.record import Opening, OpeningKind
 from gitruns.journal.sealed import (
@@ -43,6 +43,7 @@ __all__ = [
     "journal_sizes",
     "list_live",
     "mark_sealed",
+    "points_between",
     "read_changes",
     "read_points",
     "remove",
@@ -51,5 +52,6 @@ __all__ = [
     "sweep",
     "unclosed_openings",
     "unmark_sealed",
+    "unsealed_from",
     "writer_state",
 ]

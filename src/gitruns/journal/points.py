@@ -168,12 +168,25 @@ def read_points(run_dir: Path, metric: str | None = None) -> Iterator[Point]:
                         yield Point(key, step, time_ms, value)
 
 
-def _records(marks: Path, live: LiveRun) -> Iterator[list[Record]]:
+def unsealed_from(marks: Path, live: LiveRun) -> dict[Path, int]:
+    """Returns each writer's file, in order of opening, and the offset where what is not sealed of it begins."""
     seal = read_seal(marks)
     covered = {} if seal is None else seal.covers
-    for writer in live.writers:
-        name = writer.path.name
-        for block in read_records(writer.path, covered.get(name, 0), live.covers[name]):
+    return {writer.path: covered.get(writer.path.name, 0) for writer in live.writers}
+
+
+def points_between(path: Path, start: int, stop: int) -> Iterator[PointsByMetric]:
+    """Yields the points between two offsets of a writer's file by metric, some at a time."""
+    for block in read_records(path, start, stop):
+        points: PointsByMetric = {}
+        for record in block.records:
+            _add_points(record, points)
+        yield points
+
+
+def _records(marks: Path, live: LiveRun) -> Iterator[list[Record]]:
+    for path, start in unsealed_from(marks, live).items():
+        for block in read_records(path, start, live.covers[path.name]):
             yield block.records
 
 

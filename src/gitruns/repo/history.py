@@ -35,7 +35,7 @@ def iter_points(repo: Repo, run_id: RunId) -> Iterator[Point]:
 def _part_points(repo: Repo, tip: ObjectId, part: Part) -> Iterator[Point]:
     path = f"metrics/{part.digest}.tsv"
     try:
-        yield from decode_points(_tree_lines(repo, tip, path) if part.stored_as is None else _stored_lines(repo, part))
+        yield from decode_points(_tree_lines(repo, tip, path) if part.stored_as is None else stored_lines(repo, part))
     except (ValueError, EOFError) as error:
         raise CorruptDataError(f"cannot read '{path}': {error}", kind="bad-part", path=path) from error
 
@@ -47,7 +47,8 @@ def _tree_lines(repo: Repo, tip: ObjectId, path: str) -> Iterator[str]:
     yield from io.StringIO(data.decode(), newline="\n")
 
 
-def _stored_lines(repo: Repo, part: Part) -> Iterator[str]:
+def stored_lines(repo: Repo, part: Part) -> Iterator[str]:
+    """Yields the lines of a part whose points are too many for the tree; raises `NotFoundError` where they are not."""
     stored = part.stored_as
     assert stored is not None  # noqa: S101  who calls us has looked
     try:
