@@ -33,7 +33,7 @@ def download_head(file: Download, request: Request) -> Head:
     """Returns what a request gets of a file: all, one range, nothing that it has already, or a refusal of its range."""
     tag = f'"{file.digest}"' if file.digest else ""
     common = _headers(file, tag)
-    if tag and request.method in ("GET", "HEAD") and _names(request.text(b"if-none-match"), tag):
+    if has_already(request, tag):
         return Head(304, common)
     asked = _asked_range(file, request, tag)
     if asked is None:
@@ -48,6 +48,11 @@ def download_head(file: Download, request: Request) -> Head:
 
 def _length(size: int) -> tuple[bytes, bytes]:
     return b"content-length", str(size).encode()
+
+
+def has_already(request: Request, tag: str) -> bool:
+    """Returns whether the client says that it has what bears this entity tag; nobody has what bears none."""
+    return bool(tag) and request.method in ("GET", "HEAD") and _names(request.text(b"if-none-match"), tag)
 
 
 def _names(header: str, tag: str) -> bool:

@@ -11,7 +11,7 @@ from gitruns.errors import InternalError
 from gitruns.server.answers import Headers, Send, as_bytes, error_body, send_json, with_defaults
 from gitruns.server.bodies import ClientGoneError, Receive, before
 from gitruns.server.calls import Answer, Download, Result
-from gitruns.server.downloads import download_head, pieces_of
+from gitruns.server.downloads import download_head, has_already, pieces_of
 from gitruns.server.requests import Request
 
 SEND_TIMEOUT_S = 60.0
@@ -70,7 +70,7 @@ async def deliver(result: Result, request: Request, receive: Receive, outlet: Ou
     if isinstance(result, Download):
         await _deliver_file(result, request, outlet, pool)
     elif isinstance(result, Answer):
-        await _deliver_answer(result, outlet, pool)
+        await _deliver_answer(result, request, outlet, pool)
     elif isinstance(result, Mapping):
         await outlet.json(as_bytes(result))
     else:
@@ -78,8 +78,12 @@ async def deliver(result: Result, request: Request, receive: Receive, outlet: Ou
         await respond(request.scope, receive, outlet.pass_on)
 
 
-async def _deliver_answer(answer: Answer, outlet: Outlet, pool: Executor) -> None:
+async def _deliver_answer(answer: Answer, request: Request, outlet: Outlet, pool: Executor) -> None:
     headers = tuple((name.lower().encode("ascii"), text.encode("latin-1")) for name, text in answer.headers.items())
+    if answer.status == 200 and has_already(request, answer.headers.get("etag", "")):
+        await outlet.start(304, headers)
+        await outlet.body(b"", more=False)
+        return
     headers = ((b"content-type", answer.content_type.encode("ascii")), *headers)
     if isinstance(answer.body, bytes):
         await outlet.start(answer.status, (*headers, (b"content-length", str(len(answer.body)).encode())))

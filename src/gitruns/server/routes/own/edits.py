@@ -14,7 +14,8 @@ from gitruns.server.calls import Context, Role
 from gitruns.server.routes.own.experiments import Name, TagChanges
 from gitruns.server.routes.own.kinds import RunId, RunRequest
 from gitruns.server.routes.own.route import Route
-from gitruns.server.routes.own.runs import RunAnswer, get_run
+from gitruns.server.routes.own.run_answers import RunAnswer
+from gitruns.server.routes.own.runs import get_run
 from gitruns.server.routes.own.scope import of_run, run_named
 
 _FACTS = {"mlflow.runName": "name", "mlflow.parentRunId": "parent_run_id"}

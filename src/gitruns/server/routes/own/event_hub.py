@@ -11,12 +11,11 @@ import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
-from weakref import WeakSet
+
+from gitruns.server.stopping import end_when_stopping
 
 KEPT_EVENTS = 1000
 LOOK_EVERY_S = 1.0
-
-_hubs: WeakSet[EventHub] = WeakSet()
 
 
 class Event(NamedTuple):
@@ -25,12 +24,6 @@ class Event(NamedTuple):
     number: int
     name: str
     data: Any
-
-
-def end_all_streams() -> None:
-    """Ends every stream of events of this process, when the server is about to stop; from any thread."""
-    for hub in list(_hubs):
-        hub.end()
 
 
 class EventHub:
@@ -47,7 +40,7 @@ class EventHub:
         self._bell: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self.ended = False
-        _hubs.add(self)
+        end_when_stopping(self)
 
     @property
     def listeners(self) -> int:
