@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entities.merge_states import WRITERS, finished, stamps
-from gitruns.entities.merge import RunState
-from gitruns.entities.stamp import FAR_AHEAD_MS, Stamp, edit_stamp, next_stamp, too_far_ahead
+from entities.merge_states import WRITERS, stamps
+from gitruns.entities.stamp import FAR_AHEAD_MS, Stamp, edit_stamp, next_stamp
 
 A, B = WRITERS
 NOW = 1_700_000_000_000
@@ -38,15 +35,3 @@ def test_a_stamp_far_ahead_counts_only_where_it_stands() -> None:
     seen = {"tags/a": Stamp(NOW + FAR_AHEAD_MS + 1, 0, B), "tags/b": Stamp(NOW + FAR_AHEAD_MS, 0, B)}
     assert edit_stamp(seen, ["tags/c"], NOW, A) == Stamp(NOW + FAR_AHEAD_MS, 1, A)
     assert edit_stamp(seen, ["tags/c", "tags/a"], NOW, A) == Stamp(NOW + FAR_AHEAD_MS + 1, 1, A)
-
-
-def test_what_is_more_than_ten_minutes_ahead_is_found() -> None:
-    ahead = Stamp(NOW + FAR_AHEAD_MS + 1, 0, B)
-    run = finished_with({"tags/a": ahead, "tags/b": Stamp(NOW, 0, A)}).run
-    assert too_far_ahead(run, NOW) == ahead
-    assert too_far_ahead(run, NOW + 1) is None
-    assert too_far_ahead(finished().run, NOW) is None
-
-
-def finished_with(stamps: dict[str, Stamp]) -> RunState:
-    return RunState(run=replace(finished().run, stamps=stamps))

@@ -68,8 +68,6 @@ def push_lines(report: PushReport) -> Iterator[str]:
     yield from _refused_lines(report.refused)
     yield from held_lines(report.held)
     yield from _file_lines(report)
-    if report.left:
-        yield f"left {_count(report.left, 'run')} for the next push: the time was over"
 
 
 def _sent(report: PushReport) -> Iterator[str]:
@@ -306,7 +304,6 @@ def push_record(report: PushReport) -> dict[str, Any]:
         },
         "refused": dict(report.refused),
         "rejections": report.rejections,
-        "left": report.left,
     }
 
 

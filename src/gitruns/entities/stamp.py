@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from gitruns.entities.ids import WriterId
 
 FAR_AHEAD_MS = 10 * 60 * 1000
-"""Clocks that are kept differ by less. What bears a stamp further ahead waits until time has come."""
-
+"""Clocks that are kept differ by less. What bears a stamp further ahead waits until time has come: else a clock that is
+wrong would win over every edit that is made until then."""
 
 _GREATEST = 2**63 - 1
 """Of a stored integer."""
@@ -48,21 +47,3 @@ def edit_stamp(stamps: Mapping[str, Stamp], fields: Iterable[str], now_ms: int, 
     edited = [stamps[field] for field in fields if field in stamps]
     near = [stamp for stamp in stamps.values() if stamp.time_ms <= now_ms + FAR_AHEAD_MS]
     return next_stamp(max(edited + near, default=None), now_ms, writer)
-
-
-class Stamped(Protocol):
-    """Any state that says when its fields were edited: a run, an experiment, a model."""
-
-    @property
-    def stamps(self) -> Mapping[str, Stamp]:
-        """The stamps by field."""
-
-
-def too_far_ahead(state: Stamped, now_ms: int) -> Stamp | None:
-    """Returns the greatest stamp of a state when that is more than 10 minutes ahead of the clock, else None.
-
-    A state that was fetched and has one is not merged yet: else a clock that is wrong would win over every edit that
-    is made until then.
-    """
-    greatest = max(state.stamps.values(), default=None)
-    return greatest if greatest is not None and greatest.time_ms > now_ms + FAR_AHEAD_MS else None

@@ -16,7 +16,7 @@ from gitruns.entities.run import Identity
 from gitruns.errors import CorruptDataError
 from gitruns.gitstore import refs
 from gitruns.gitstore.backend import Backend
-from gitruns.gitstore.chain import ChainEntry, own_objects, run_chain
+from gitruns.gitstore.chain import ChainEntry, run_chain
 from gitruns.gitstore.codec.model import (
     VERSIONS_FOLDER,
     assemble_model,
@@ -153,10 +153,6 @@ class ModelTrees:
     def history(self, tip: ObjectId) -> list[ChainEntry]:
         """Returns the commits of a model, newest first, each with its author and the reason given."""
         return run_chain(self._reader, tip)
-
-    def all_objects(self, tip: ObjectId) -> set[ObjectId]:
-        """Returns all commits, trees and files of a model."""
-        return own_objects(self._backend, self._reader, tip)
 
     # Writing
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
-from gitruns.entities.model import RegisteredModel
 from gitruns.entities.run import Identity, Run
 from gitruns.entities.tombstone import Tombstone
 from gitruns.errors import GitRunsError, NotFoundError
@@ -375,10 +374,6 @@ class GitStore:
         self.backend.close()
 
     # Models
-
-    def read_model(self, commit: ObjectId) -> RegisteredModel:
-        """Returns the registered model as a commit holds it; raises `CorruptDataError` naming what is wrong where."""
-        return self.models.read(commit)
 
     def recomputes_merge(self, commit: ObjectId) -> bool:
         """Returns whether a commit is exactly the merge of its parents, so that nobody has to be trusted for it."""

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 from gitruns.entities.ids import ObjectId, is_object_id
@@ -155,13 +154,6 @@ class Transport:
         told = _read_porcelain(out.decode(errors="surrogateescape"), answer, {move.ref for move in moves})
         if code != 0 and not told:
             raise remote_failed("push to", self.remote, code, said)
-
-    # Bundles
-
-    def create_bundle(self, path: Path, refs: Collection[str], without: Collection[str]) -> None:
-        """Writes refs and what they reach, less what `without` (revisions) reaches, into a file."""
-        lines = "".join(f"{ref}\n" for ref in refs) + "".join(f"^{one}\n" for one in without)
-        self._run("bundle", "create", "--progress", str(path), "--stdin", input=lines.encode())
 
     # Running git
 

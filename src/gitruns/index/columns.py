@@ -47,19 +47,6 @@ def known_keys(connection: sqlite3.Connection) -> list[KnownKey]:
     return [KnownKey(_WORDS[kind], name, uses) for kind, name, uses in rows if not name.startswith(MODEL_TAGS)]
 
 
-def keys_of_runs(connection: sqlite3.Connection, numbers: Sequence[int]) -> list[KnownKey]:
-    """Returns the keys that some runs have, and how many of those have each."""
-    found = []
-    everything = set(numbers)
-    for key, kind, name in connection.execute("SELECT key, kind, name FROM keys WHERE uses > 0").fetchall():
-        if kind in _WORDS:
-            table = "metrics" if kind == KEY_METRIC else "labels"
-            count = sum(number in everything for number, *_ in _rows(connection, table, key, "1", None))
-            if count:
-                found.append(KnownKey(_WORDS[kind], name, count))
-    return sorted(found, key=lambda known: (-known.runs, known.name, known.kind))
-
-
 class Columns:
     """Reads fields of some runs, in the order in which those are given."""
 

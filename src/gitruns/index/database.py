@@ -38,7 +38,7 @@ _abandoned: list[sqlite3.Connection] = []
 class Database:
     """Connections to one index, one a thread at a time.
 
-    `path` None: in memory. `in_memory` says whether it is (or has become) so.
+    `path` None: in memory.
     """
 
     def __init__(self, path: Path | None, *, schema: Schema = RUNS_SCHEMA, busy_s: float = BUSY_S) -> None:
@@ -51,11 +51,6 @@ class Database:
         self._memory: list[sqlite3.Connection] = []  # one at most
         self._memory_lock = threading.RLock()
         self._at_end = weakref.finalize(self, _close_all, os.getpid(), self._idle, self._memory)
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether the index is kept in memory."""
-        return self._path is None
 
     @property
     def path(self) -> Path | None:

@@ -37,12 +37,3 @@ def _integer(text: str) -> int:
     from decimal import Decimal  # not guarded, and not worth its import for the rest of us
 
     return int(Decimal(text))
-
-
-def number_of(value: str | int | float | bool | None) -> int | float | None:
-    """Returns the number that a param or tag compares and sorts as, or None: truth values and None are no numbers."""
-    if isinstance(value, str):
-        return number_in(value)
-    if value is None or isinstance(value, bool):
-        return None
-    return value

@@ -257,14 +257,6 @@ def runs_of(store: GitStore, ref: str) -> tuple[RunId, ...]:
         return ()
 
 
-def is_purge(store: GitStore, tip: ObjectId) -> bool:
-    """Returns whether a commit is the tombstone of a purged run."""
-    try:
-        return store.is_tombstone(tip)
-    except GitRunsError:
-        return False
-
-
 def _all_tips(store: GitStore, run_id: RunId) -> set[ObjectId]:
     """Returns everything that a run here is at, and has been at."""
     found: set[ObjectId] = set()

@@ -64,7 +64,7 @@ def push_published(
         hint = f" ({error.hint})" if error.hint else ""
         return HookOutcome(lines=(f"runs were not sent: {error.message}{hint}",), failed=True)
     held = tuple(one.run_id for one in report.held)
-    failed = bool(report.refused or report.left)
+    failed = bool(report.refused)
     return HookOutcome(
         lines=(*_done(report), *_failed(report), *_held([one for one in report.held if one.run_id not in said])),
         held=held,
@@ -88,8 +88,6 @@ def _failed(report: PushReport) -> Iterator[str]:
         ref, why = next(iter(report.refused.items()))
         more = f" (and {len(report.refused) - 1} more)" if len(report.refused) > 1 else ""
         yield f"{report.remote} did not take '{ref}'{more}: {why}"
-    if report.left:
-        yield f"no time left for {_count(report.left, 'run')}: they go with the next push, or now: git runs push"
     artifacts = report.artifacts
     if artifacts.pending:
         hint = f" ({artifacts.hint})" if artifacts.hint else ""

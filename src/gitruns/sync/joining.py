@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
+from gitruns.entities.stamp import FAR_AHEAD_MS
 from gitruns.errors import ConflictError, CorruptDataError, GitRunsError, InvalidInputError, NotFoundError
 from gitruns.gitstore import refs
 from gitruns.gitstore.objects import decode_commit
@@ -23,9 +24,6 @@ from gitruns.sync.report import Bad, Selection, wants
 
 if TYPE_CHECKING:
     from gitruns.repo import Repo
-
-CLOCK_SLACK_MS = 10 * 60 * 1000
-"""A stamp that is further ahead of our clock than this waits: it would win every merge until then."""
 
 _ATTEMPTS = 20
 _NEAR = 32
@@ -130,7 +128,7 @@ class Joiner:
         return self._is_time(ref, tip, seen.newest_ms)
 
     def _is_time(self, ref: str, tip: ObjectId, newest_ms: int) -> bool:
-        if newest_ms <= self._now_ms + CLOCK_SLACK_MS:
+        if newest_ms <= self._now_ms + FAR_AHEAD_MS:
             return True
         minutes = (newest_ms - self._now_ms) // 60_000
         self.joined.waiting.append(
@@ -139,7 +137,7 @@ class Joiner:
                 oid=tip,
                 kind="ahead-of-time",
                 reason=f"it was edited by a clock that is {minutes} minutes ahead of ours",
-                until_ms=newest_ms - CLOCK_SLACK_MS,
+                until_ms=newest_ms - FAR_AHEAD_MS,
             )
         )
         return False

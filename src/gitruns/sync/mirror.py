@@ -188,17 +188,13 @@ class Mirror:
             return True
         if not is_shallow(self._store):  # git finds it without reading all of a long history
             asked = ("merge-base", "--is-ancestor", "--end-of-options", old, new)
-            return self._store.git.run_raw(*asked)[0] == 0 or self._is_purge(new)
+            return self._store.git.run_raw(*asked)[0] == 0 or self._store.is_tombstone(new)
         try:
-            return self.deepened(lambda: self._store.merging.heads((old, new))) == (new,) or self._is_purge(new)
+            return self.deepened(lambda: self._store.merging.heads((old, new))) == (new,) or self._store.is_tombstone(
+                new
+            )
         except (CorruptDataError, NotFoundError):
             return True  # what is wrong with it is found when it is looked at
-
-    def _is_purge(self, tip: ObjectId) -> bool:
-        try:
-            return self._store.is_tombstone(tip)
-        except GitRunsError:
-            return False
 
     def bring_commits(self, oids: Collection[ObjectId]) -> bool:
         """Brings single commits that a shallow history hides; returns whether they are here now."""

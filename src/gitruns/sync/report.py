@@ -86,7 +86,6 @@ class PushReport:
     artifacts: ArtifactsReport = field(default_factory=ArtifactsReport)
     refused: dict[str, str] = field(default_factory=dict)
     rejections: int = 0
-    left: int = 0
     numbers: tuple[str, ...] = ()
     fetched: FetchReport | None = None
 
@@ -130,7 +129,6 @@ class FetchReport:
     lost: tuple[RunId, ...] = ()
     rewritten: tuple[RunId, ...] = ()
     lost_others: tuple[str, ...] = ()
-    conflicts: tuple[str, ...] = ()
     taken: tuple[tuple[RunId, ObjectId], ...] = ()
 
     @property

@@ -74,7 +74,4 @@ def _is_later(store: GitStore, tip: ObjectId, other: ObjectId | None) -> bool:
 
 def _is_purged_there(store: GitStore, state: State, run_id: RunId) -> bool:
     tip = state.known.get(refs.run_ref(run_id))
-    try:
-        return tip is not None and store.is_tombstone(tip)
-    except GitRunsError:
-        return False
+    return tip is not None and store.is_tombstone(tip)
