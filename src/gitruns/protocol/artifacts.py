@@ -19,13 +19,15 @@ from typing import BinaryIO
 from urllib.parse import unquote
 
 from gitruns.entities.artifact import Artifact
-from gitruns.entities.ids import ExperimentId, RunId, is_run_id
+from gitruns.entities.ids import ExperimentId, RunId
 from gitruns.entities.names import check_artifact_path
-from gitruns.entities.run import MODEL_KIND, Run
+from gitruns.entities.run import Run
 from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.protocol import trace_artifacts
 from gitruns.protocol.errors import ProtocolError, missing, refused
 from gitruns.protocol.hub import Hub
+from gitruns.protocol.logged_model import model_named
+from gitruns.protocol.runs import find_run
 from gitruns.protocol.trace import find_record
 
 _ADDRESS = re.compile(
@@ -72,19 +74,22 @@ class Target:
 
 def check_path(text: str) -> str:
     """Returns a path in its one form, or refuses it: it stays below its root however often somebody decodes it."""
-    plain = text
-    for _ in range(_DECODINGS):
-        _refuse_leaving(plain)
-        again = unquote(plain)
-        if again == plain:
-            break
-        plain = again
-    else:
-        raise refused("Invalid path")
+    _refuse_unsafe(text)
     try:
         return check_artifact_path(text)
     except InvalidInputError as error:
         raise refused(f"Invalid path: {error.message}") from error
+
+
+def _refuse_unsafe(text: str) -> None:
+    """Refuses a text that would leave its root, now or decoded again."""
+    for _ in range(_DECODINGS):
+        _refuse_leaving(text)
+        plain = unquote(text)
+        if plain == text:
+            return
+        text = plain
+    raise refused("Invalid path")
 
 
 def _refuse_leaving(text: str) -> None:
@@ -107,12 +112,12 @@ def check_folder(text: str | None) -> str:
 
 def target_of(address: str) -> Target:
     """Returns what a proxied address names; refuses anything else: there is no artifact outside of a run."""
-    checked = check_folder(address)
-    match = _ADDRESS.match(checked)
+    _refuse_unsafe(address)
+    match = _ADDRESS.match(address)
     if match is None:
         raise missing(f"No such artifact: '{address}'")
     record = match["run"] or match["model"]
-    return Target(RunId(record) if record else None, match["trace"], match["path"] or "")
+    return Target(RunId(record) if record else None, match["trace"], check_folder(match["path"]))
 
 
 def record_of(hub: Hub, target: Target) -> Run:
@@ -144,27 +149,27 @@ def experiment_of(hub: Hub, address: str) -> ExperimentId | None:
 
 def list_run(hub: Hub, run_id: str, path: str | None) -> list[Entry]:
     """Returns files and folders directly below a path of a run, by path; nothing for a file."""
-    folder = check_folder(path)
-    if not is_run_id(run_id):
-        raise missing(f"Run with id={run_id} not found")
-    record = _record(hub, RunId(run_id))
-    if record.info.kind == MODEL_KIND:
-        raise missing(f"Run with id={run_id} not found")
-    return _listed(hub, record.info.id, folder)
+    return _listed(hub, find_run(hub, run_id).info.id, check_folder(path))
 
 
-def list_model(hub: Hub, model: Run, path: str | None) -> list[Entry]:
+def list_model(hub: Hub, model_id: str, path: str | None) -> list[Entry]:
     """Returns files and folders directly below a path of a logged model, by path; nothing for a file."""
-    return _listed(hub, model.info.id, check_folder(path))
+    return _listed(hub, model_named(hub, model_id).info.id, check_folder(path))
 
 
 def list_address(hub: Hub, address: str) -> list[Entry]:
     """Returns files and folders directly below a proxied address, each by its name alone."""
-    target = target_of(address)
+    try:
+        target = target_of(address)
+        record = None if target.trace is not None else record_of(hub, target).info.id
+    except ProtocolError as error:
+        if error.code == "RESOURCE_DOES_NOT_EXIST":
+            return []
+        raise
     if target.trace is not None:
         listed = [Entry(one.path, one.size) for one in trace_artifacts.list_files(hub, target.trace, target.path)]
     else:
-        listed = _listed(hub, record_of(hub, target).info.id, target.path)
+        listed = _listed(hub, record or RunId(""), target.path)
     return [Entry(one.path.rpartition("/")[2], one.size) for one in listed]
 
 

@@ -108,7 +108,7 @@ class RegistryCalls(RegisteredModelCalls):
     ) -> tuple[list[Version], str]:
         """Returns one page of versions, of prompts only when the filter asks for them, and the next page's token."""
         wanted = VERSIONS_PAGE if max_results is None else max_results
-        if not isinstance(wanted, int) or wanted < 1:
+        if wanted < 1:
             raise refused(f"Invalid value for max_results. It must be a positive integer, but got {max_results}")
         checks.check_page(wanted, MOST_VERSIONS)
         page = search_versions(
