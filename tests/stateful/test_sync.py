@@ -16,10 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from conftest import run_git
 from gitruns.entities.ids import RunId
+from gitruns.entities.model import VersionId
 from gitruns.entities.run import Lifecycle
 from gitruns.errors import GitRunsError, NotFoundError
 from gitruns.gitstore.transport import Transport
+from gitruns.registry import Registry
 from gitruns.repo.archiving import archive_runs
+from gitruns.repo.keeping import keep_run, kept_runs, unkeep_run
 from gitruns.repo.purging import purge_runs
 from sync.conftest import Clone
 
@@ -27,6 +30,7 @@ CLONES = ("ada", "bob", "eve")
 who = st.sampled_from(CLONES)
 which = st.integers(min_value=0, max_value=50)
 keys = st.sampled_from(["best", "note", "stage"])
+models = st.sampled_from(["digits", "Speech to text"])
 _numbers = itertools.count()
 
 
@@ -53,8 +57,21 @@ def crash_after(calls: int) -> Iterator[None]:
         Transport._try = real  # type: ignore[method-assign]
 
 
+@contextlib.contextmanager
+def suppress_kinds(*kinds: str) -> Iterator[None]:
+    """Passes over refusals that are right."""
+    try:
+        yield
+    except GitRunsError as error:
+        if error.kind not in kinds:
+            raise
+
+
 class Team(RuleBasedStateMachine):
-    """Three clones of one bare remote. `purged` runs must be gone in the end, `logged` ones must not."""
+    """Three clones of one bare remote. `purged` runs must be gone in the end, `logged` ones must not.
+
+    Each of the `versions` of models has a number in the end, and no two have the same.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +79,7 @@ class Team(RuleBasedStateMachine):
         self.clones: dict[str, Clone] = {}
         self.logged: set[RunId] = set()
         self.purged: set[RunId] = set()
+        self.versions: set[VersionId] = set()
 
     @initialize()
     def begin(self) -> None:
@@ -128,7 +146,36 @@ class Team(RuleBasedStateMachine):
     def purge(self, name: str, number: int) -> None:
         run_id = self.chosen(name, number)
         if run_id is not None and len(self.purged) < 3:
-            self.purged |= set(purge_runs(self.clones[name].repo, [run_id]))
+            with suppress_kinds("run-has-versions", "run-is-kept"):
+                self.purged |= set(purge_runs(self.clones[name].repo, [run_id]))
+
+    @rule(name=who, number=which, model=models)
+    def register(self, name: str, number: int, model: str) -> None:
+        run_id = self.chosen(name, number)
+        if run_id is not None:
+            registry = Registry(self.clones[name].repo)
+            registry.ensure_model(model)
+            made = registry.create_version(model, f"runs:/{run_id}/model", must_exist=False)
+            self.versions.add(made.version.id)
+
+    @rule(name=who, number=which, model=models, alias=st.sampled_from(["champion", "challenger"]))
+    def move_alias(self, name: str, number: int, model: str, alias: str) -> None:
+        registry = Registry(self.clones[name].repo)
+        with contextlib.suppress(NotFoundError):
+            versions = sorted(one.shown_number or 0 for one in registry.get_model(model).active_versions())
+            if versions:
+                registry.set_alias(model, alias, versions[number % len(versions)])
+
+    @rule(name=who, number=which)
+    def keep(self, name: str, number: int) -> None:
+        run_id = self.chosen(name, number)
+        if run_id is not None:
+            keep_run(self.clones[name].repo, run_id)
+
+    @rule(name=who)
+    def keep_no_longer(self, name: str) -> None:
+        for run_id in kept_runs(self.clones[name].repo):
+            unkeep_run(self.clones[name].repo, run_id)
 
     @rule(name=who)
     def push(self, name: str) -> None:
@@ -164,7 +211,9 @@ class Team(RuleBasedStateMachine):
 
     def converge(self) -> None:
         clones = list(self.clones.values())
-        for _ in range(2):
+        for name in self.clones:
+            self.keep_no_longer(name)
+        for _ in range(3):
             for clone in clones:
                 clone.sync()
         for clone in clones:
@@ -175,6 +224,12 @@ class Team(RuleBasedStateMachine):
         assert tips[1:] == tips[:-1]
         experiments = [clone.refs("refs/runs/experiments/") for clone in clones]
         assert experiments[1:] == experiments[:-1]
+        registered = [{**clone.refs("refs/runs/models/"), **clone.refs("refs/tags/models/")} for clone in clones]
+        assert registered[1:] == registered[:-1]
+        versions = [one for model in Registry(clones[0].repo).list_models(None) for one in model.versions.values()]
+        assert {one.id for one in versions} == self.versions
+        assert all(one.number is not None for one in versions)
+        assert len(clones[0].refs("refs/tags/models/")) == len(versions)
         there = {run.info.id for run in clones[0].repo.list_runs(lifecycle=None)}
         assert there == self.logged - self.purged
         for clone in clones:
