@@ -66,8 +66,13 @@ class LiveRun:
 
     @property
     def detached(self) -> bool:
-        """Whether the run was left open on purpose: abandoned, and every writer closed its file."""
-        return self.abandoned and all(writer.state is WriterState.CLOSED for writer in self.writers)
+        """Whether the run was left open on purpose: abandoned, and every writer closed its file.
+
+        A server that was killed writes no goodbye, and the program that it wrote for goes on elsewhere.
+        """
+        return self.abandoned and all(
+            writer.state is WriterState.CLOSED or writer.opening.on_behalf for writer in self.writers
+        )
 
 
 def fold_files(
@@ -79,9 +84,9 @@ def fold_files(
     writers = tuple(writer for _, writer in files)
     owners = [fold for fold, writer in files if writer.opening.owns]
     opening = next((writer.opening for writer in writers if writer.opening.owns), writers[0].opening)
-    end = _end(owners)
-    dropped = sum(fold.dropped for fold in folds)
     changes = _last(folds, lambda fold: fold.fields)
+    end = _end(owners, changes.get("status"))
+    dropped = sum(fold.dropped for fold in folds)
     fields = {name: timed.value for name, timed in changes.items()}
     environment = fields.pop("environment", opening.environment)
     info = replace(opening.info, **{**_ending(opening, end), **fields}, dropped=opening.info.dropped + dropped)
@@ -100,12 +105,13 @@ def fold_files(
     )
 
 
-def _end(owners: Sequence[FileFold]) -> RunEnd | None:
+def _end(owners: Sequence[FileFold], said: Timed | None) -> RunEnd | None:
+    """How the owner ended the run; `said`, the status that anybody gave it, counts when it is the later word."""
     if not owners or owners[-1].end is None:
         return None
     ended = [(fold.end.time_ms, fold.id, fold.end.value) for fold in owners if fold.end is not None]
-    end: RunEnd = max(ended, key=lambda one: one[:2])[2]
-    return end
+    time_ms, _, end = max(ended, key=lambda one: one[:2])
+    return None if said is not None and said.time_ms > time_ms else end
 
 
 def _ended(info: RunInfo, end: RunEnd | None) -> RunInfo:

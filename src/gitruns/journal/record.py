@@ -75,7 +75,8 @@ class Opening:
 
     `kind` is `start` for the process that began the run, `resume` for one that carries it on (`base` is the commit
     it builds on), `join` for any other that writes into it. `info` is the run as this writer saw it then;
-    `experiment_name` goes with its experiment id, for a repository that has no such experiment yet. `locked` says
+    `experiment_name` goes with its experiment id, for a repository that has no such experiment yet. `on_behalf` is
+    for a server, which writes for a program elsewhere: that the writer dies says nothing of the run. `locked` says
     that the file system gave a lock on the file.
     """
 
@@ -87,6 +88,7 @@ class Opening:
     experiment_name: str | None = None
     time_ms: int
     process: ProcessMark
+    on_behalf: bool = False
     locked: bool = field(default=True, compare=False)
 
     @property
@@ -142,23 +144,20 @@ def non_finite_text(value: float) -> str:
 
 def encode_opening(opening: Opening) -> bytes:
     """Returns the line of an opening record."""
-    return encode_record(
-        [
-            "open",
-            JOURNAL_FORMAT,
-            {
-                "kind": opening.kind,
-                "time": opening.time_ms,
-                "info": info_to_json(opening.info),
-                "identity": identity_to_json(opening.identity),
-                "environment": environment_to_json(opening.environment),
-                "base": opening.base,
-                "experiment_name": opening.experiment_name,
-                "process": mark_to_json(opening.process),
-                "locked": opening.locked,
-            },
-        ]
-    )
+    said: dict[str, Any] = {
+        "kind": opening.kind,
+        "time": opening.time_ms,
+        "info": info_to_json(opening.info),
+        "identity": identity_to_json(opening.identity),
+        "environment": environment_to_json(opening.environment),
+        "base": opening.base,
+        "experiment_name": opening.experiment_name,
+        "process": mark_to_json(opening.process),
+        "locked": opening.locked,
+    }
+    if opening.on_behalf:
+        said["on_behalf"] = True
+    return encode_record(["open", JOURNAL_FORMAT, said])
 
 
 def decode_opening(record: Record) -> Opening:
@@ -181,6 +180,7 @@ def decode_opening(record: Record) -> Opening:
         experiment_name=optional_text(given.get("experiment_name")),
         time_ms=integer(given.get("time")),
         process=mark_from_json(mapping(given.get("process"))),
+        on_behalf=given.get("on_behalf") is True,
         locked=given.get("locked") is not False,
     )
 

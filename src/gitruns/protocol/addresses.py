@@ -65,7 +65,23 @@ def find_artifacts(uri: str) -> ArtifactPlace:
     return ArtifactPlace(match["repo"], RunId(match["run"] or match["model"]), (match["path"] or "").strip("/"))
 
 
+def artifacts_below(root: str, uri: str) -> ArtifactPlace | None:
+    """Returns where artifacts are that an address below a root names, None for any other address."""
+    match = _ARTIFACTS.match(uri)
+    if match is None or match["repo"] != root:
+        return None
+    return ArtifactPlace(root, RunId(match["run"] or match["model"]), (match["path"] or "").strip("/"))
+
+
 def model_record(model_id: str) -> RunId | None:
     """Returns the record of a logged model, None for what is no id of one."""
     match = _MODEL_ID.match(model_id)
     return RunId(match[1]) if match else None
+
+
+def below(uri: str, *parts: str) -> str:
+    """Returns the address of what lies below another one; a query stays at its end."""
+    end = len(uri)
+    if "://" in uri:
+        end = min((position for position in (uri.find("?"), uri.find("#")) if position >= 0), default=end)
+    return f"{uri[:end].rstrip('/')}/{'/'.join(parts)}{uri[end:]}"

@@ -10,6 +10,7 @@ from gitruns.repo.journal_folder import JournalFolder, open_journal_folder
 from gitruns.repo.place import LogPlace
 from gitruns.repo.repo import Repo
 from gitruns.repo.runlog import RunLog, now_ms, points_at
+from gitruns.repo.served_log import LogClosedError, ServedLog
 from gitruns.repo.status import RepoStatus
 from gitruns.repo.trust import Signed
 from gitruns.repo.upkeep import CollectReport
@@ -18,11 +19,13 @@ from gitruns.repo.verify import Problem
 __all__ = [
     "CollectReport",
     "JournalFolder",
+    "LogClosedError",
     "LogPlace",
     "Problem",
     "Repo",
     "RepoStatus",
     "RunLog",
+    "ServedLog",
     "Signed",
     "Transaction",
     "now_ms",

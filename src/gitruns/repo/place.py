@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,8 +28,10 @@ from gitruns.journal import (
     read_points,
 )
 from gitruns.repo.files import copy_out, find_artifact, list_folder
+from gitruns.repo.private_lock import only_one
 from gitruns.repo.report import Reporter
 from gitruns.repo.runlog import RunLog, now_ms
+from gitruns.repo.served_log import ServedLog
 
 
 class LogPlace(ABC):
@@ -77,27 +81,33 @@ class LogPlace(ABC):
         tags: Mapping[str, object],
         experiment_name: str,
         lenient: bool = False,
+        on_behalf: bool = False,
     ) -> RunLog:
-        """Opens the journal of a new run; on return its start survives a kill of the process."""
+        """Opens the journal of a new run; on return its start survives a kill of the process.
+
+        `on_behalf`: this is a server, and the program whose run it is runs elsewhere; see `ServedLog`.
+        """
         self._hold_source(info)
-        log = self._log(
-            self._opening("start", info, identity, environment, None, experiment_name), Run(info=info), lenient
-        )
+        opening = self._opening("start", info, identity, environment, None, experiment_name)
+        log = self._log(replace(opening, on_behalf=on_behalf), Run(info=info), lenient)
         if tags:
             log.set_tags(tags)
         return log
 
-    def open_log(self, run_id: RunId, *, set_running: bool = True, lenient: bool = False) -> RunLog:
+    def open_log(
+        self, run_id: RunId, *, set_running: bool = True, lenient: bool = False, on_behalf: bool = False
+    ) -> RunLog:
         """Opens a run again: joins it while it is live, resumes it when it has ended.
 
         `set_running` says that it is running again; without it, what is logged is added and the status stays.
+        `on_behalf` as for `start_run`.
         """
         live = self.live(run_id)
         if live is not None and live.alive:
-            joining = self._opening("join", live.run.info, live.opening.identity, None, None)
-            return self._log(joining, live.run, lenient)
-        opening, run = self._reopening(run_id, set_running=set_running)
-        return self._log(opening, run, lenient)
+            opening, run = self._opening("join", live.run.info, live.opening.identity, None, None), self.get_run(run_id)
+        else:
+            opening, run = self._reopening(run_id, set_running=set_running)
+        return self._log(replace(opening, on_behalf=on_behalf), run, lenient)
 
     def _log(self, opening: Opening, known: Run, lenient: bool) -> RunLog:
         report = Reporter(opening.info.id)
@@ -106,7 +116,8 @@ class LogPlace(ABC):
             joining = self._opening("join", opening.info, opening.identity, None, None)
             return JournalWriter.create(self.live_root, joining, on_problem=report)
 
-        return RunLog(
+        kind = ServedLog if opening.on_behalf else RunLog
+        return kind(
             opening.info,
             JournalWriter.create(self.live_root, opening, on_problem=report),
             self.cache,
@@ -154,6 +165,14 @@ class LogPlace(ABC):
             return reader.refresh()
         except NotFoundError:  # all of it is sealed
             return None
+
+    def forget(self, run_id: RunId) -> None:
+        """Lets go of what is kept in memory of a run's journal: for a process that sees very many."""
+        self._readers.pop(run_id, None)
+
+    def locked_params(self, run_id: RunId, *, wait: bool) -> AbstractContextManager[bool]:
+        """Holds the right to add params to a run against processes that ask for it too; says whether it could."""
+        return only_one(self.live_root.parent / "locks" / f"params-{run_id[:2]}", wait=wait)
 
     def live_ids(self) -> list[RunId]:
         """Returns the runs that have a journal."""

@@ -10,8 +10,10 @@ from pathlib import Path
 
 
 @contextmanager
-def only_one(path: Path) -> Iterator[bool]:
+def only_one(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Holds a lock for the length of a block, and says whether it could: False while another process has it.
+
+    With `wait` it waits until that one gives it back.
 
     Where the system has no such locks everybody gets it: what is done under it must be safe without.
     """
@@ -22,7 +24,7 @@ def only_one(path: Path) -> Iterator[bool]:
         yield True
         return
     try:
-        yield _try_lock(fd)
+        yield _try_lock(fd, wait)
     finally:
         os.close(fd)
 
@@ -31,14 +33,14 @@ if sys.platform != "win32":
     import errno
     import fcntl
 
-    def _try_lock(fd: int) -> bool:
+    def _try_lock(fd: int, wait: bool) -> bool:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:
             return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
         return True
 
 else:
 
-    def _try_lock(fd: int) -> bool:
+    def _try_lock(fd: int, wait: bool) -> bool:
         return True

@@ -19,7 +19,7 @@ _KEYS = {"end_time_ms": "end_time"}
 
 
 def final_info(live: LiveRun) -> RunInfo:
-    """Returns the run's facts at its end: as its owner said, KILLED when nobody did, or still open."""
+    """Returns the run's facts at its end: as its owner said, else as anybody said, KILLED when nobody did, or open."""
     info = live.run.info
     if live.end is not None:
         return replace(
@@ -29,7 +29,7 @@ def final_info(live: LiveRun) -> RunInfo:
             exit_code=live.end.exit_code,
             error=live.end.error,
         )
-    if is_late(live):
+    if is_late(live) or info.status.ended:
         return info
     if not live.alive and not live.detached:
         return replace(info, status=RunStatus.KILLED, end_time_ms=live.last_time_ms)
