@@ -12,6 +12,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gitruns.server.answers import error_body, with_defaults
+from gitruns.server.stopping import end_all
 
 HEAD_TIMEOUT_S = 15.0
 LINGER_S = 10.0
@@ -24,6 +25,7 @@ class Connection(HttpToolsProtocol):
 
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _raw_bytes = 0
     _head_open = False
 
     def connection_made(self, transport: Any) -> None:
@@ -36,22 +38,27 @@ class Connection(HttpToolsProtocol):
         self._wait(None)
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """The server stops: what is being answered is answered, but for what would never end."""
+        end_all()
+        super().shutdown()
+
     def _wait(self, seconds: float | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = None if seconds is None else self.loop.call_later(seconds, self._give_up)
 
     def _give_up(self) -> None:
-        if self.transport is not None and not self.transport.is_closing():
+        if not self.transport.is_closing():
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Takes what has come; what belongs to a head that is too large already goes no further."""
         if self.transport.is_closing():
             return
-        if self._head_open or self.cycle is None or self.cycle.response_complete:
-            self._head_bytes += len(data)
-            if self._head_open and self._head_bytes > 2 * MAX_HEAD_BYTES:
+        if self._head_open:  # the parser keeps what it has of one header to itself until that is whole
+            self._raw_bytes += len(data)
+            if self._raw_bytes > 2 * MAX_HEAD_BYTES:
                 self._refuse_head()
                 return
         super().data_received(data)
@@ -59,7 +66,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins: its head has so long."""
         super().on_message_begin()
-        self._head_bytes = 0
+        self._head_bytes = self._raw_bytes = 0
         self._head_open = True
         self._wait(HEAD_TIMEOUT_S)
 
@@ -85,7 +92,7 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """An answer is out: the rest of a body that was refused may come for a moment, but no longer."""
         super().on_response_complete()
-        if self.cycle is not None and self.cycle.more_body:
+        if self.cycle.more_body:
             self._wait(LINGER_S)
 
     def _refuse_head(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import signal
 import socket
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from gitruns.errors import GitRunsError, InvalidInputError
 from gitruns.server.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from uvicorn import Config
+    from uvicorn import Config, Server
 
 KEEP_ALIVE_S = 75
 GRACE_S = 20
@@ -38,6 +39,7 @@ def serve(settings: ServerSettings, sock: socket.socket) -> None:
 
     config = _config(settings)
     server = uvicorn.Server(config)
+    before = signal.signal(signal.SIGTERM, _end)
     try:
         if settings.workers > 1:
             _serve_in_several(config, server, sock)
@@ -48,11 +50,16 @@ def serve(settings: ServerSettings, sock: socket.socket) -> None:
     except SystemExit as error:
         raise GitRunsError("the server did not start: what is above says why", kind="server-failed") from error
     finally:
+        signal.signal(signal.SIGTERM, before)
         if settings.unix_socket is not None:
             settings.unix_socket.unlink(missing_ok=True)
 
 
-def _serve_in_several(config: Config, server: object, sock: socket.socket) -> None:
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _serve_in_several(config: Config, server: Server, sock: socket.socket) -> None:
     from uvicorn.supervisors import Multiprocess
 
     more = {"target": server.run} if "target" in inspect.signature(Multiprocess).parameters else {}

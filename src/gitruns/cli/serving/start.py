@@ -57,7 +57,7 @@ def start_command(name: str, summary: str) -> RunsCommand:
     @command(name, exits=WRITING, examples=[called, f"{called} --port 8080 --read-only"], help=summary + _MORE)
     @_options
     @pass_app
-    def start(app: App, check: bool, **options: Any) -> None:
+    def start(app: App, /, check: bool, **options: Any) -> None:
         from gitruns.server.serve import check_extra
 
         app.open_repo()

@@ -149,7 +149,8 @@ class OidcChecker:
                 return None
             address = about["jwks_uri"]
             check_issuer(address)
-            return KeySet.import_key_set(_get_json(address))
+            keys: KeySet = KeySet.import_key_set(_get_json(address))
+            return keys
         except (OSError, ValueError, KeyError, TypeError, JoseError):
             return None
 
