@@ -25,8 +25,8 @@ from gitruns.entities.ids import Digest, ExperimentId, ObjectId, RunId, WriterId
 from gitruns.entities.run import Identity, Lifecycle, Part, Run, RunInfo, RunStatus
 from gitruns.entities.source import Source
 from gitruns.entities.values import MetricSummary, Scalar, Summarizer
-from gitruns.gitstore import Backend, GitStore, open_store
-from gitruns.gitstore.objects import hash_object
+from gitruns.gitstore import open_store
+from gitruns.gitstore.packed_writes import PackedStore
 
 START_MS = 1_700_000_000_000
 COMMITS = 50
@@ -39,35 +39,6 @@ ENVIRONMENT = Environment(
     platform="Linux-6.1-x86_64",
     packages=read_only({f"package-{number}": f"1.{number}.0" for number in range(60)}),
 )
-_PACK_OBJECTS = 50_000
-
-
-class PackedWrites:
-    """A backend whose writes are gathered into packs; everything else is the backend's own."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self._waiting: dict[ObjectId, tuple[str, bytes]] = {}
-        self._written: set[ObjectId] = set()
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._backend, name)
-
-    def write_object(self, kind: str, data: bytes) -> ObjectId:
-        """Gathers an object and returns its id."""
-        oid = hash_object(kind, data, self._backend.object_format)
-        if oid not in self._written:
-            self._written.add(oid)
-            self._waiting[oid] = (kind, data)
-            if len(self._waiting) >= _PACK_OBJECTS:
-                self.flush()
-        return oid
-
-    def flush(self) -> None:
-        """Writes what was gathered as one pack."""
-        if self._waiting:
-            self._backend.write_pack(self._waiting.values())
-            self._waiting.clear()
 
 
 def curve(dice: random.Random, points: int, start_ms: int) -> list[tuple[int, int, float]]:
@@ -150,12 +121,11 @@ def make_repository(folder: Path) -> list[str]:
 def add_runs(folder: Path, runs: Iterable[tuple[Run, dict[str, bytes]]]) -> dict[RunId, ObjectId]:
     """Writes runs into a repository; returns the tip of each."""
     store = open_store(folder, environ={})
-    packed = PackedWrites(store.backend)
-    writer = GitStore(packed, store.git, store.paths)  # type: ignore[arg-type]  # a backend in all that is asked of it
+    writer = PackedStore(store)
     tips: dict[RunId, ObjectId] = {}
     for run, files in runs:
         tips[run.info.id] = writer.seal_run(run, run, parent=run.info.source.commit, identity=IDENTITY, files=files)
-    packed.flush()
+    writer.flush()
     lines = "".join(f"create refs/runs/{run_id} {tip}\n" for run_id, tip in tips.items())
     store.git.run("update-ref", "--stdin", input=lines.encode())
     store.close()
