@@ -1,6 +1,6 @@
 """The map of the house, redrawn from the imports: they point down, never up and never sideways.
 
-    faces      cli    server    integrations
+    faces      cli    server    integrations    mlflow
     protocol   protocol
     tracking   tracking
     features   capture models registry compare projects sync exchange
@@ -28,7 +28,7 @@ import gitruns.errors
 ROOT = Path(gitruns.errors.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("cli", "server", "integrations"),
+    ("cli", "server", "integrations", "mlflow"),
     ("protocol",),
     ("tracking",),
     ("capture", "models", "registry", "compare", "projects", "sync", "exchange"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,16 @@ import click
 
 from gitruns.cli.app import App, pass_app
 from gitruns.cli.commands import READING, command
-from gitruns.cli.exitcodes import CONFLICT
+from gitruns.cli.exitcodes import CONFLICT, DONE, NO
 from gitruns.cli.queries import Asked, Query, order_of, search_options
 from gitruns.errors import GitRunsError, InvalidInputError
 
 if TYPE_CHECKING:
     from gitruns.entities.ids import RunId
     from gitruns.exchange import RunColumns
+
+MLFLOW = "mlflow:"
+"""How a target begins that is a store of MLflow."""
 
 FORMS = {
     ".parquet": "parquet",
@@ -32,12 +36,13 @@ FORMS = {
 
 @command(
     "export",
-    exits=(*READING, CONFLICT),
+    exits=(*READING, CONFLICT, NO),
     examples=[
         "git runs export --to /tmp/runs.csv",
         "git runs export --to /tmp/runs.sqlite --history",
         "git runs export --to /tmp/good.json 'acc > 0.9' --sort -acc",
         "git runs export --to /tmp/runs.parquet --history --force",
+        "git runs export --to mlflow:/tmp/mlruns",
     ],
 )
 @search_options
@@ -49,20 +54,26 @@ FORMS = {
     type=click.Path(path_type=Path),
     metavar="FILE",
     required=True,
-    help="The file to write; its ending says the form: .parquet, .csv, .json, .sqlite.",
+    help="The file to write; its ending says the form: .parquet, .csv, .json, .sqlite. Or mlflow:FOLDER.",
 )
 @click.option("--history", is_flag=True, help="Also all points of all metrics.")
 @click.option("--sort", "sorts", metavar="FIELD", multiple=True, help="The order of the runs, as for list.")
 @click.option("--force", is_flag=True, help="Write the file anew when it is there.")
 @pass_app
-def export(app: App, asked: Asked, target: Path, history: bool, sorts: Sequence[str], force: bool) -> None:
+def export(app: App, asked: Asked, target: Path, history: bool, sorts: Sequence[str], force: bool) -> int:
     """Write runs into a file: parquet, CSV, JSON lines, SQLite
 
     Parquet (`pip install 'gitruns[arrow]'`) and CSV have a row a run: facts, last values of metrics, params, tags;
     with --history the points are in a second file beside it, runs.points.csv. SQLite has the tables runs, metrics,
     params, tags and points. JSON has an object a line, as `git runs list --json`, its points under `history`. The
     file gets its name when it is whole.
+
+    mlflow:FOLDER is a new folder that MLflow opens as its mlruns: experiments, runs with all points and artifacts,
+    logged and registered models; without QUERY all of them, also what was taken out of sight. Exits with 1 when
+    something of it could not be written; it is named.
     """
+    if str(target).startswith(MLFLOW):
+        return _to_mlflow(app, asked, Path(str(target)[len(MLFLOW) :]))
     form = FORMS.get(target.suffix.lower())
     if form is None:
         known = " ".join(FORMS)
@@ -72,6 +83,24 @@ def export(app: App, asked: Asked, target: Path, history: bool, sorts: Sequence[
     app.out.talk(
         f"wrote {runs:,} run{'' if runs == 1 else 's'} to " + " and ".join(f"'{one}'" for one in exported.files)
     )
+    return DONE
+
+
+def _to_mlflow(app: App, asked: Asked, folder: Path) -> int:
+    """Writes a store of MLflow: of all there is, deleted or not, unless a query says which runs."""
+    from gitruns.cli.import_text import export_lines
+    from gitruns.exchange.mlflow.exporting import export_file_store
+
+    repo = app.open_repo()
+    everything = not asked.is_narrow
+    query = Query(app, replace(asked, everything=True) if everything else asked)
+    ids = [*query.ids()[0], *repo.search_run_ids("", lifecycle=None, kind="model")[0]] if everything else query.ids()[0]
+    bar = app.bar("exporting", "runs")
+    report = export_file_store(repo, folder, ids, everything=everything, progress=bar)
+    bar.close()
+    for line in export_lines(report, folder):
+        app.out.talk(line)
+    return NO if report.problems else DONE
 
 
 class _Export:

@@ -1,0 +1,99 @@
+# ruff: noqa: N999  # a module is named as its command
+"""`git runs import`"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from gitruns.cli.app import App, pass_app
+from gitruns.cli.commands import WRITING, RunsGroup, command
+from gitruns.cli.exitcodes import DONE, NO
+from gitruns.cli.import_text import import_lines, import_record
+from gitruns.cli.output import json_text
+
+if TYPE_CHECKING:
+    from gitruns.exchange.foreign import ForeignStore
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group("import", cls=RunsGroup)
+def import_() -> None:
+    """Bring in runs from MLflow and other trackers
+
+    Ids, times, users, histories, artifacts, models and tags come along. A run that is here already is left as it is, so
+    an import can be stopped, run again, and repeated while the other tracker is still in use.
+    """
+
+
+import_.examples = ("git runs import mlflow mlruns --dry-run", "git runs import mlflow http://localhost:5000")
+
+
+def import_options(function: F) -> F:
+    """Takes what every source has in common."""
+    dry_run = click.option("-n", "--dry-run", is_flag=True, help="Only say what would come, and what could not.")
+    as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+    return dry_run(as_json(function))
+
+
+@command(
+    "mlflow",
+    exits=(*WRITING, NO),
+    examples=[
+        "git runs import mlflow mlruns --dry-run",
+        "git runs import mlflow sqlite:///mlflow.db",
+        "git runs import mlflow postgresql://localhost/mlflow --artifacts /data/mlartifacts",
+        "git runs import mlflow https://mlflow.example.org",
+    ],
+)
+@click.argument("source", metavar="SOURCE")
+@click.option(
+    "--artifacts",
+    "folders",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Also take artifacts that lie below DIR, which is not part of the store.",
+)
+@import_options
+@pass_app
+def mlflow(app: App, source: str, folders: Sequence[Path], dry_run: bool, as_json: bool) -> int:
+    """Bring in everything from an MLflow store
+
+    SOURCE is a folder (mlruns), an SQLite file, the address of a database, or of a server: what MLFLOW_TRACKING_URI
+    was. MLflow need not be installed. A server is asked with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
+    MLFLOW_TRACKING_PASSWORD. Exits with 1 when something could not be carried; it is named, the rest is there.
+    """
+    from gitruns.exchange.mlflow.opening import open_mlflow
+
+    return bring(app, lambda: open_mlflow(source, artifacts=folders, environ=app.environ), dry_run, as_json)
+
+
+import_.add_command(mlflow)
+
+
+def bring(app: App, open_store: Callable[[], ForeignStore], dry_run: bool, as_json: bool) -> int:
+    """Imports from a store and says what came of it; returns the exit code."""
+    from gitruns.exchange.importing import import_all
+
+    repo = app.open_repo()
+    store = open_store()
+    bar = app.bar("reading" if dry_run else "importing", "runs")
+    try:
+        report = import_all(repo, store, dry_run=dry_run, progress=bar)
+    finally:
+        bar.close()
+        store.close()
+    if as_json:
+        app.out.line(json_text(import_record(report)))
+    else:
+        for line in import_lines(report):
+            app.out.talk(line)
+    return NO if report.problems else DONE
+
+
+COMMAND = import_
