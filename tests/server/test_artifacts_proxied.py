@@ -1,0 +1,242 @@
+"""Artifacts over HTTP: what comes is what goes, nothing leaves its run, and an answer means that it is kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from gitruns.repo import Repo
+from server.serving import Reply, Served, serving
+
+
+@pytest.fixture
+def server(shared_server: Served) -> Served:
+    """One server for all of these tests: each makes a run of its own."""
+    return shared_server
+
+
+API = "/api/2.0/mlflow"
+PROXY = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+def begin(server: Served, experiment: str = "0") -> str:
+    """Returns the id of a new run."""
+    return str(server.post(f"{API}/runs/create", {"experiment_id": experiment}).json["run"]["info"]["run_id"])
+
+
+def put(server: Served, run_id: str, path: str, data: bytes) -> Reply:
+    return server.call("PUT", f"{PROXY}/{run_id}/artifacts/{path}", data)
+
+
+def listed(server: Served, run_id: str, path: str = "") -> list[str]:
+    files = server.get(f"{API}/artifacts/list?run_id={run_id}&path={quote(path)}").json.get("files", [])
+    return [file["path"] + ("/" if file["is_dir"] else "") for file in files]
+
+
+def test_what_comes_is_what_goes(server: Served) -> None:
+    run_id = begin(server)
+    files = {"a.txt": b"text", "leer/empty": b"", "ümlaut ordner/ä b.bin": bytes(range(256)), "deep/er/x.json": b"{}"}
+    for path, data in files.items():
+        reply = put(server, run_id, quote(path), data)
+        assert (reply.status, reply.json) == (200, {})
+    for path, data in files.items():
+        reply = server.get(f"{PROXY}/{run_id}/artifacts/{quote(path)}")
+        assert (reply.status, reply.body) == (200, data)
+        assert reply.headers["content-disposition"].startswith("attachment")
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["etag"] == f'"{hashlib.sha256(data).hexdigest()}"'
+    assert listed(server, run_id) == ["a.txt", "deep/", "leer/", "ümlaut ordner/"]
+    assert listed(server, run_id, "deep") == ["deep/er/"]
+    assert listed(server, run_id, "a.txt") == []
+    assert listed(server, run_id, "nothing") == []
+
+
+def test_an_address_may_name_the_experiment_as_mlflow_does(server: Served) -> None:
+    run_id = begin(server)
+    assert server.call("PUT", f"{PROXY}/0/{run_id}/artifacts/x", b"1").status == 200
+    reply = server.get(f"{PROXY}?path=0/{run_id}/artifacts")
+    assert reply.json == {"files": [{"path": "x", "is_dir": False, "file_size": 1}]}
+    assert server.get(f"{PROXY}?path={run_id}/artifacts/x").json == {}
+    assert server.get(f"{PROXY}?path=nothing").json == {}
+    assert server.get(PROXY).json == {}
+
+
+def test_the_same_path_again_replaces(server: Served) -> None:
+    run_id = begin(server)
+    put(server, run_id, "x", b"old")
+    put(server, run_id, "x", b"new one")
+    assert server.get(f"{PROXY}/{run_id}/artifacts/x").body == b"new one"
+    files = server.get(f"{API}/artifacts/list?run_id={run_id}").json
+    assert files == {
+        "root_uri": f"mlflow-artifacts:/{run_id}/artifacts",
+        "files": [{"path": "x", "is_dir": False, "file_size": 7}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "first", "last"),
+    [
+        ("bytes=0-0", 206, 0, 0),
+        ("bytes=100-", 206, 100, 999),
+        ("bytes=-10", 206, 990, 999),
+        ("bytes=10-5000", 206, 10, 999),
+        ("bytes=1000-", 416, 0, 0),
+        ("bytes=x", 200, 0, 999),
+    ],
+)
+def test_ranges(server: Served, asked: str, status: int, first: int, last: int) -> None:
+    data = os.urandom(1000)
+    run_id = begin(server)
+    put(server, run_id, "x", data)
+    reply = server.get(f"{PROXY}/{run_id}/artifacts/x", {"Range": asked})
+    assert reply.status == status
+    if status != 416:
+        assert reply.body == data[first : last + 1]
+    assert server.call("HEAD", f"{PROXY}/{run_id}/artifacts/x").headers["content-length"] == "1000"
+    tag = reply.headers["etag"]
+    assert server.get(f"{PROXY}/{run_id}/artifacts/x", {"If-None-Match": tag}).status == 304
+
+
+def test_ways_out_are_refused(server: Served) -> None:
+    run_id = begin(server)
+    ways = (
+        "../x", "a/../../x", "..", "%2e%2e/x", "%2E%2E%2Fx", "%252e%252e/x", "%25252e%25252e%25252fx", "..%2fx",
+        "..%5cx", "a%5cb", "%00", "a%00.txt", "/etc/passwd", "%2fetc%2fpasswd", "file:%2f%2f%2fetc%2fpasswd",
+        "FILE:/x", "C:%5cx", "c:/x", ".gitruns/x", "%252fetc",
+    )  # fmt: skip
+    for way in ways:
+        for method in ("PUT", "GET", "DELETE"):
+            reply = server.call(method, f"{PROXY}/{run_id}/artifacts/{way}", b"x" if method == "PUT" else None)
+            assert reply.status == 400, (method, way, reply.body)
+            assert reply.code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
+        reply = server.get(f"{API}/artifacts/list?run_id={run_id}&path={way}")
+        assert reply.status in (200, 400), (way, reply.body)
+        assert reply.status == 400 or "files" not in reply.json, (way, reply.body)
+        assert server.get(f"/get-artifact?run_id={run_id}&path={way}").status in (400, 404)
+    assert listed(server, run_id) == []
+
+
+def test_there_is_nothing_outside_of_runs(server: Served) -> None:
+    for place in ("x", "train.py", ".git/config", "0" * 32, f"{'0' * 32}/artifacts/x", "models/m-1/artifacts/x"):
+        assert server.get(f"{PROXY}/{place}").status == 404
+        assert server.call("PUT", f"{PROXY}/{place}", b"x").status == 404
+        assert server.call("DELETE", f"{PROXY}/{place}").status == 404
+
+
+def test_deleting(server: Served) -> None:
+    run_id = begin(server)
+    for path in ("a/1", "a/2", "ab", "b"):
+        put(server, run_id, path, b"x")
+    assert server.call("DELETE", f"{PROXY}/{run_id}/artifacts/a").json == {}
+    assert listed(server, run_id) == ["ab", "b"], "a folder, and nothing that only begins like it"
+    assert server.call("DELETE", f"{PROXY}/{run_id}/artifacts/a").json == {}, "what is not there is fine"
+    server.post(f"{API}/runs/log-metric", {"run_id": run_id, "key": "m", "value": 1.5, "timestamp": 1})
+    put(server, run_id, "c", b"later")
+    server.post(f"{API}/runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": 5})
+    assert server.call("DELETE", f"{PROXY}/{run_id}/artifacts/b").json == {}
+    assert listed(server, run_id) == ["ab", "c"]
+    run = server.get(f"{API}/runs/get?run_id={run_id}").json["run"]
+    assert (run["info"]["status"], run["data"]["metrics"][0]["value"]) == ("FINISHED", 1.5)
+
+
+def test_a_run_that_ended_takes_artifacts_and_stays_ended(server: Served) -> None:
+    run_id = begin(server)
+    server.post(f"{API}/runs/update", {"run_id": run_id, "status": "FAILED", "end_time": 5})
+    assert put(server, run_id, "late.txt", b"late").status == 200
+    assert listed(server, run_id) == ["late.txt"]
+    assert server.get(f"{API}/runs/get?run_id={run_id}").json["run"]["info"]["status"] == "FAILED"
+
+
+def test_what_pages_ask_for(server: Served) -> None:
+    run_id = begin(server)
+    put(server, run_id, "folder/page.html", b"<script>alert(1)</script>")
+    put(server, run_id, "notes.md", b"# notes")
+    reply = server.get(f"/get-artifact?run_id={run_id}&path=folder/page.html")
+    assert reply.body == b"<script>alert(1)</script>"
+    assert reply.headers["content-disposition"].startswith("attachment")
+    assert "sandbox" in reply.headers["content-security-policy"]
+    assert server.get(f"/get-artifact?run_uuid={run_id}&path=notes.md").headers["content-type"].startswith("text/plain")
+    refused = server.get(f"/get-artifact?run_id={run_id}&path=folder")
+    assert (refused.status, refused.code) == (400, "INVALID_PARAMETER_VALUE")
+    assert server.get(f"/get-artifact?run_id={run_id}&path=nothing").code == "RESOURCE_DOES_NOT_EXIST"
+    page = f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={run_id}&path=made/by.txt"
+    assert server.call("POST", page, b"by a page").status == 200
+    assert server.get(f"{PROXY}/{run_id}/artifacts/made/by.txt").body == b"by a page"
+    assert server.call("POST", page, b"").json["message"] == "Request must specify data."
+    assert server.call("POST", "/ajax-api/2.0/mlflow/upload-artifact?path=x", b"1").status == 400
+
+
+def test_what_only_clouds_can_do(server: Served) -> None:
+    run_id = begin(server)
+    reply = server.get(f"/api/2.0/mlflow-artifacts/presigned/{run_id}/artifacts/x")
+    assert (reply.status, reply.code) == (501, "NOT_IMPLEMENTED")
+    assert reply.json["message"].startswith("Multipart download is not supported")
+    for name in ("upload", "download"):
+        reply = server.post(f"{API}/artifacts/presigned-{name}-url", {"run_id": run_id, "path": "x"})
+        assert (reply.status, reply.code) == (400, "INVALID_PARAMETER_VALUE")
+        assert "proxied artifact storage" in reply.json["message"]
+
+
+def test_a_large_file_in_parts(server: Served) -> None:
+    run_id = begin(server)
+    parts = [os.urandom(3 << 20), os.urandom(3 << 20), b"end"]
+    where = {"path": "/home/ada/big.bin"}
+    made = server.post(f"/api/2.0/mlflow-artifacts/mpu/create/{run_id}/artifacts/models", {**where, "num_parts": 3})
+    upload_id, credentials = made.json["upload_id"], made.json["credentials"]
+    assert [one["part_number"] for one in credentials] == [1, 2, 3]
+    tags = {}
+    for number in (3, 1, 2):
+        address = credentials[number - 1]["url"].removeprefix(server.url)
+        reply = server.call("PUT", address, parts[number - 1])
+        assert reply.status == 200
+        tags[number] = reply.headers["etag"]
+    whole = {**where, "upload_id": upload_id, "parts": [{"part_number": n, "etag": tags[n]} for n in (1, 2, 3)]}
+    complete = f"/api/2.0/mlflow-artifacts/mpu/complete/{run_id}/artifacts"
+    assert server.post(f"{complete}/other", whole).status == 404, "it was begun for another place"
+    swapped = [{"part_number": 1, "etag": tags[2]}, *whole["parts"][1:]]
+    assert server.post(f"{complete}/models", {**whole, "parts": swapped}).status == 400
+    assert server.post(f"{complete}/models", {**whole, "parts": whole["parts"][:2]}).status == 400
+    assert listed(server, run_id) == []
+    assert server.post(f"{complete}/models", whole).json == {}
+    assert server.get(f"{PROXY}/{run_id}/artifacts/models/big.bin").body == b"".join(parts)
+    assert server.post(f"{complete}/models", whole).status == 404, "it is over"
+
+
+def test_an_upload_in_parts_that_is_given_up(server: Served) -> None:
+    run_id = begin(server)
+    place = f"{run_id}/artifacts"
+    made = server.post(f"/api/2.0/mlflow-artifacts/mpu/create/{place}", {"path": "x", "num_parts": 1}).json
+    address = made["credentials"][0]["url"].removeprefix(server.url)
+    assert server.call("PUT", address, b"half").status == 200
+    assert server.call("PUT", address.rsplit("/", 1)[0] + "/2", b"half").status == 400
+    assert server.call("PUT", address.replace(made["upload_id"], "A" * 43), b"half").status == 404
+    given_up = {"path": "x", "upload_id": made["upload_id"]}
+    assert server.post(f"/api/2.0/mlflow-artifacts/mpu/abort/{place}", given_up).json == {}
+    assert server.call("PUT", address, b"half").status == 404
+    assert server.post("/api/2.0/mlflow-artifacts/mpu/create/x", {"path": "x", "num_parts": 1}).status == 404
+
+
+def test_a_body_that_ends_early_leaves_nothing(server: Served) -> None:
+    run_id = begin(server)
+    with server.connect() as connection:
+        head = f"PUT {PROXY}/{run_id}/artifacts/x HTTP/1.1\r\nHost: {server.host}:{server.port}\r\n"
+        connection.sendall(head.encode() + b"Content-Length: 9000000\r\n\r\n" + b"x" * 5_000_000)
+    assert listed(server, run_id) == []
+
+
+def test_an_answered_upload_survives_kill_9(git_repo: Path, tmp_path: Path) -> None:
+    with serving(git_repo, tmp_path / "first.log") as server:
+        run_id = begin(server)
+        for number in range(5):
+            assert put(server, run_id, f"{number}.bin", bytes([number]) * 100_000).status == 200
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+    repo = Repo.open(git_repo)
+    for number in range(5):
+        with repo.open_artifact(repo.resolve_run(run_id), f"{number}.bin") as file:
+            assert file.read() == bytes([number]) * 100_000
