@@ -134,7 +134,7 @@ class Call:
     action: Callable[[Context, Fields], Result]
     fields: Mapping[str, Field] = field(default_factory=dict)
     role: Role = Role.WRITER
-    quick: Callable[[Context, Fields], Mapping[str, Any] | None] | None = None
+    quick: Callable[[Context, Fields], Result | None] | None = None
     experiment_of: ExperimentsOf | None = None
     limit_bytes: int = 1 << 20
     below: tuple[str, ...] = API

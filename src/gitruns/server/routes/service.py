@@ -7,6 +7,7 @@ from importlib.metadata import version
 from gitruns.server.calls import AT_ROOT, Answer, Call, Context, Fields, Role
 from gitruns.server.records import Numbers
 
+OURS = version("gitruns")
 SPEAKS = "3.5.0"
 """The version of MLflow whose server we answer as: its clients ask for it before they send spans over OTLP."""
 
@@ -31,7 +32,7 @@ def _server_info(context: Context, fields: Fields) -> dict[str, object]:
         "presigned_upload_model_id_supported": False,
         "features_enabled": {"gateway": False},
         "server": "gitruns",
-        "server_version": version("gitruns"),
+        "server_version": OURS,
     }
 
 
@@ -39,14 +40,14 @@ def metrics_call(numbers: Numbers) -> Call:
     """Returns the call that gives the numbers of this worker to Prometheus."""
 
     def metrics(context: Context, fields: Fields) -> Answer:
-        text = numbers.text(version("gitruns"))
+        text = numbers.text(OURS)
         return Answer(text.encode(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     return Call("GET", "/metrics", "Metrics", metrics, role=Role.READER, below=AT_ROOT)
 
 
 CALLS = (
-    Call("GET", "/health", "Health", _health, role=Role.ANYONE, below=AT_ROOT),
-    Call("GET", "/version", "Version", _version, role=Role.ANYONE, below=AT_ROOT),
-    Call("GET", "/3.0/mlflow/server-info", "GetServerInfo", _server_info, role=Role.ANYONE),
+    Call("GET", "/health", "Health", _health, quick=_health, role=Role.ANYONE, below=AT_ROOT),
+    Call("GET", "/version", "Version", _version, quick=_version, role=Role.ANYONE, below=AT_ROOT),
+    Call("GET", "/3.0/mlflow/server-info", "GetServerInfo", _server_info, quick=_server_info, role=Role.ANYONE),
 )
