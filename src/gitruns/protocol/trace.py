@@ -30,6 +30,7 @@ RUN_KEY = "mlflow.sourceRun"
 SESSION_KEY = "mlflow.trace.session"
 USER_KEY = "mlflow.trace.user"
 SIZES_KEY = "mlflow.trace.sizeStats"
+SPANS_FILE = "traces.json"
 
 STATES = ("OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED")
 OPEN_STATES = ("IN_PROGRESS", "STATE_UNSPECIFIED")

@@ -14,14 +14,14 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gitruns.protocol import assessments, trace_artifacts
+from gitruns.protocol import assessments, trace_files
 from gitruns.protocol import spans as keys
 from gitruns.protocol import trace as facts
 from gitruns.protocol.errors import missing
 from gitruns.protocol.experiments import active_experiment
 from gitruns.protocol.record_fields import Change, changes, value_of
 from gitruns.protocol.spans import Span, json_or_text, read_span, span_order
-from gitruns.protocol.trace import IN_STORE, SPANS_TAG, TraceInfo, find_record, read_info
+from gitruns.protocol.trace import IN_STORE, SPANS_FILE, SPANS_TAG, TraceInfo, find_record, read_info
 from gitruns.protocol.trace_totals import (
     COST,
     TOKEN_USAGE,
@@ -46,7 +46,6 @@ _USER = "user.id"
 _NOT_TAGS = ("telemetry.sdk.", "mlflow.")
 _MAX_TAG = 8000
 _WAITS_S = (1.0, 2.0)
-SPANS_FILE = "traces.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +185,7 @@ def spans_of(hub: Hub, info: TraceInfo) -> tuple[Span, ...] | None:
 
 
 def _spans_in_file(hub: Hub, trace_id: str) -> tuple[Span, ...] | None:
-    data = trace_artifacts.find(hub, trace_id, SPANS_FILE)
+    data = trace_files.find(hub, trace_id, SPANS_FILE)
     if data is None:
         return None
     listed = json_or_text(data)

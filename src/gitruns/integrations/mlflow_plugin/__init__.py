@@ -27,9 +27,12 @@ def registry_store(store_uri: str, tracking_uri: str | None = None) -> Any:
 
 
 def artifact_repository(artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None) -> Any:
-    """Returns the artifacts of a run or of a logged model."""
+    """Returns the artifacts of a run, of a logged model or of a trace."""
     from gitruns.integrations.mlflow_plugin.artifact_repository import GitRunsArtifactRepository
+    from gitruns.integrations.mlflow_plugin.trace_repository import GitRunsTraceRepository, is_of_trace
 
+    if is_of_trace(artifact_uri):
+        return GitRunsTraceRepository(artifact_uri, tracking_uri, registry_uri)
     return GitRunsArtifactRepository(artifact_uri, tracking_uri, registry_uri)
 
 

@@ -10,7 +10,7 @@ from gitruns.protocol import trace_artifacts, trace_search, trace_spans, traces
 from gitruns.protocol.checks import check_max_results
 from gitruns.protocol.errors import refused
 from gitruns.protocol.experiments import experiment_ids_of
-from gitruns.protocol.trace import find_record
+from gitruns.protocol.trace import SPANS_FILE, find_record
 from gitruns.server.calls import AJAX_ONLY, Call, Context, Download, Field, Fields, Result, Role
 from gitruns.server.fields import invalid_field
 from gitruns.server.pairs import pairs_of, without_nothing
@@ -185,7 +185,7 @@ def artifact(context: Context, fields: Fields) -> Result:
         return _download(trace_artifacts.read(context.hub, trace_id, f"attachments/{path}"), path)
     found = trace_spans.get_trace(context.hub, trace_id, allow_partial=True)
     data = json.dumps({"spans": [one.data for one in found.spans]}, ensure_ascii=False).encode()
-    return _download(data, trace_spans.SPANS_FILE)
+    return _download(data, SPANS_FILE)
 
 
 def _download(data: bytes, name: str) -> Download:
