@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from server.own_world import World, made_world
 from server.serving import Served, isolated_environ, make_repo, serving
 
 
@@ -27,18 +28,7 @@ def server(git_repo: Path, tmp_path: Path) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One such server for all tests of a module that only look at what they made themselves: starting it takes long."""
-    folder = tmp_path_factory.mktemp("shared")
-    run_git(folder, "init", "--quiet")
-    run_git(folder, "config", "user.name", "Ada Lovelace")
-    run_git(folder, "config", "user.email", "ada@example.org")
-    (folder / "train.py").write_text("print('training')\n")
-    run_git(folder, "add", ".")
-    run_git(folder, "commit", "--quiet", "-m", "first")
-    foreign = ("GIT_", "GITRUNS_", "MLFLOW_")
-    environ = {name: text for name, text in os.environ.items() if not name.startswith(foreign)}
-    home = tmp_path_factory.mktemp("home")
-    environ |= {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config"), "GIT_CONFIG_GLOBAL": os.devnull}
-    with serving(folder, tmp_path_factory.mktemp("log") / "server.log", environ=environ) as served:
-        yield served
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A server over a repository with something of everything, one for all tests of a file."""
+    with made_world(tmp_path_factory.mktemp("world")) as made:
+        yield made
