@@ -80,6 +80,11 @@ def seal_records(repo: Repo, folder: Path, *, force: bool) -> Sealed:
         time.sleep(0.02)
 
 
+def unsealed_changes(repo: Repo, folder: Path) -> int:
+    """Returns how many changes are in journals and not in git."""
+    return _Sealing(repo, folder).unsealed()
+
+
 class _Sealing:
     """One seal, under the lock."""
 
@@ -108,6 +113,15 @@ class _Sealing:
         done = self._write(changes, covers) if changes else NOTHING
         self._remove(covers, durable=True)
         return done
+
+    def unsealed(self) -> int:
+        """Returns how many changes are still to be sealed."""
+        covers = self._covers()
+        return sum(
+            len(found)
+            for name in journal_sizes(self._folder)
+            for found, _ in read_changes(self._folder / name, covers.get(name, 0))
+        )
 
     def _says_nothing(self, name: str, covers: dict[str, int]) -> bool:
         """Returns whether the rest of a journal holds no change, as after a goodbye; then it counts as sealed."""

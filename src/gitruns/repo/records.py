@@ -31,7 +31,7 @@ from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.index import RecordIndex, index_path
 from gitruns.journal import change_journal
 from gitruns.repo.indexing import user_cache_folder
-from gitruns.repo.record_sealing import SEAL_ABOVE_BYTES, Sealed, seal_records
+from gitruns.repo.record_sealing import SEAL_ABOVE_BYTES, Sealed, seal_records, unsealed_changes
 from gitruns.repo.record_source import RepoRecordSource
 
 if TYPE_CHECKING:
@@ -198,10 +198,14 @@ class Records:
         if done.commit is not None and "index" in self.__dict__:
             self.index.note_sealed(str(self._repo.writer), done.commit, done.parent, done.covers)
 
-    def recover(self) -> None:
-        """Seals what is in journals, those of dead processes too, when it is much, many or old; never raises for it."""
+    def recover(self, *, force: bool = False) -> None:
+        """Does what `seal` does and never raises: what stands in the way waits in the journals for the next time."""
         with suppress(GitRunsError, OSError):
-            self.seal()
+            self.seal(force=force)
+
+    def unsealed(self) -> int:
+        """Returns how many changes are in journals only."""
+        return unsealed_changes(self._repo, self._folder)
 
     def flush(self) -> bool:
         """Makes what this process has put durable, against a loss of power too; returns whether that worked."""

@@ -25,6 +25,7 @@ from gitruns.gitstore import refs
 from gitruns.gitstore.transport import Progress, Transport
 from gitruns.sync.joining import Joined, Joiner
 from gitruns.sync.mirror import Mirror, is_ours
+from gitruns.sync.records import blobs_in
 from gitruns.sync.remotes import Remote
 from gitruns.sync.report import FetchReport, Selection
 
@@ -80,7 +81,8 @@ def write_bundle(
         needs = _write_git_bundle(repo, temporary, named, with_source=with_source)
         artifacts = missing = 0
         if with_artifacts:
-            artifacts, missing = _pack_with_artifacts(repo, temporary, runs, progress)
+            blobs = blobs_in(repo, named, {})
+            artifacts, missing = _pack_with_artifacts(repo, temporary, runs, blobs, progress)
         size = temporary.stat().st_size
     return BundleReport(
         path=path,
@@ -108,6 +110,8 @@ def _refs(repo: Repo, selection: Selection | None) -> tuple[dict[str, ObjectId],
         named.update({refs.archive_ref(one): oid for one, oid in store.segments().items()})
         if runs:
             named.update(store.backend.list_refs(refs.MODELS))
+        repo.records.recover(force=True)
+        named.update({refs.records_ref(one): tip for one, tip in store.records.tips().items()})
     if named:
         named.update({refs.experiment_ref(one): tip for one, tip in experiments.items()})
     return named, runs
@@ -138,14 +142,18 @@ def _write_git_bundle(
 
 
 def _pack_with_artifacts(
-    repo: Repo, path: Path, runs: Mapping[RunId, ObjectId], progress: Progress | None
+    repo: Repo,
+    path: Path,
+    runs: Mapping[RunId, ObjectId],
+    blobs: Mapping[Digest, int],
+    progress: Progress | None,
 ) -> tuple[int, int]:
     """Puts the bundle and the artifacts of its runs into one tar in its place; returns how many, and how many lack."""
     found = []
     for tip in runs.values():
         with suppress(NotFoundError):  # purged
             found.append(repo.store.read_run(tip))
-    needed = repo.needed_digests(found)
+    needed = {**repo.needed_digests(found), **blobs}
     done = missing = 0
     tar_path = path.with_name(path.name + ".tar")
     try:
@@ -296,6 +304,7 @@ def _report(shown: str, joined: Joined) -> FetchReport:
         segments=joined.segments,
         experiments=joined.experiments,
         models=joined.models,
+        records=joined.records,
         quarantined=tuple(joined.bad),
         waiting=tuple(joined.waiting),
     )

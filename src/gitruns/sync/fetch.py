@@ -15,6 +15,7 @@ from gitruns.repo.claims import fetch_version_tags
 from gitruns.sync.joining import Joined, Joiner
 from gitruns.sync.mirror import Mirror, is_ours
 from gitruns.sync.moves import LocalMove, moved
+from gitruns.sync.records import keeps_all
 from gitruns.sync.remotes import Remote, choose_remote
 from gitruns.sync.report import Bad, FetchReport, Selection, wants
 from gitruns.sync.state import read_state, write_state
@@ -98,7 +99,8 @@ class _Fetching:
         taken = self._take(there) if take else ()
         held = self._state.rewritten
         joiner = Joiner(self._repo, self._mirror, time.time_ns() // 1_000_000, self._progress)
-        joined = joiner.join({ref: oid for ref, oid in mirrored.items() if ref not in held}, self._selection)
+        taken_in = {ref: oid for ref, oid in mirrored.items() if ref not in held or refs.records_writer_of(ref)}
+        joined = joiner.join(taken_in, self._selection)
         if self._repo.models.decider() == self._target.address:
             with suppress(RemoteError):  # the next fetch asks again
                 fetch_version_tags(self._repo, self._target.address, transport=self._transport)
@@ -149,6 +151,8 @@ class _Fetching:
         }
 
     def _follows(self, ref: str, old: ObjectId, new: ObjectId) -> bool:
+        if refs.records_writer_of(ref) is not None:
+            return keeps_all(self._repo.store, old, new)
         return refs.run_id_of(ref) is None or self._mirror.follows(old, new)
 
     def _is_missed(self, ref: str, oid: ObjectId, there: Mapping[str, ObjectId]) -> bool:
@@ -190,12 +194,14 @@ class _Fetching:
         taken = []
         for ref in [*state.lost, *state.rewritten]:
             run_id = refs.run_id_of(ref)
-            if run_id is None or not wants(self._selection, run_id):
+            is_records = refs.records_writer_of(ref) is not None and self._selection is None
+            if not is_records and (run_id is None or not wants(self._selection, run_id)):
                 continue
             here = store.backend.read_ref(ref)
             if here is None or not moved(store, LocalMove(ref, there.get(ref), here)):
                 continue
-            taken.append((run_id, here))
+            if run_id is not None:
+                taken.append((run_id, here))
             state.lost.pop(ref, None)
             state.rewritten.pop(ref, None)
         return tuple(taken)
@@ -232,6 +238,8 @@ class _Fetching:
             segments=joined.segments,
             experiments=joined.experiments,
             models=joined.models,
+            records=joined.records,
+            rewritten_records=tuple(ref for ref in sorted(self._state.rewritten) if refs.records_writer_of(ref)),
             quarantined=tuple(self._bad(joined)),
             waiting=tuple(joined.waiting),
             lost=tuple(sorted({run_id for runs in lost for run_id in runs})),

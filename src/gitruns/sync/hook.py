@@ -78,7 +78,7 @@ def push_published(
 def _done(report: PushReport) -> Iterator[str]:
     parts = [_count(len(report.runs), "run"), _count(len(report.purged), "deletion")]
     parts += [_count(report.models, "model"), _count(report.artifacts.uploaded, "artifact")]
-    sent = [part for part in parts if part]
+    sent = [part for part in (*parts, "records" * bool(report.records)) if part]
     if sent:
         yield f"sent {', '.join(sent)} to {report.remote}"
 
@@ -114,7 +114,7 @@ def fetch_quietly(repo: Repo, remote: str) -> Iterator[str]:
         yield f"runs were not fetched: {error.message}"
         return
     parts = [_count(len(report.new), "new run"), _count(len(report.changed), "changed run")]
-    brought = [part for part in parts if part]
+    brought = [part for part in (*parts, "records" * bool(report.records)) if part]
     if brought:
         yield f"fetched {', '.join(brought)} from {report.remote}"
     if report.quarantined:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId
+from gitruns.entities.ids import ExperimentId, ObjectId, RunId, SegmentId, WriterId
 from gitruns.entities.stamp import FAR_AHEAD_MS
 from gitruns.errors import ConflictError, CorruptDataError, GitRunsError, InvalidInputError, NotFoundError
 from gitruns.gitstore import refs
@@ -20,6 +20,7 @@ from gitruns.gitstore.validation import Validator
 from gitruns.sync.mirror import Mirror, is_shallow
 from gitruns.sync.models import ModelRefs
 from gitruns.sync.moves import LocalMove, move_refs
+from gitruns.sync.records import look_at, take_in
 from gitruns.sync.report import Bad, Selection, wants
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Joined:
     segments: int = 0
     experiments: int = 0
     models: int = 0
+    records: int = 0
     bad: list[Bad] = field(default_factory=list)
     waiting: list[Bad] = field(default_factory=list)
 
@@ -67,6 +69,7 @@ class Joiner:
             self._segments(mirrored)
             self._experiments(mirrored)
             self._models(mirrored)
+            self._records(mirrored)
         loose = {run_id: oid for ref, oid in mirrored.items() if (run_id := refs.run_id_of(ref)) is not None}
         self._runs({run_id: oid for run_id, oid in loose.items() if wants(selection, run_id)}, refs.run_ref)
         if selection is not None:
@@ -276,6 +279,20 @@ class Joiner:
                 self.joined.models += 1
                 return
         raise ConflictError(f"cannot take in '{ref}': others keep changing it", kind="ref-moved")
+
+    # Records
+
+    def _records(self, mirrored: Mapping[str, ObjectId]) -> None:
+        here = self._store.records.tips()
+        for ref, tip in mirrored.items():
+            writer = refs.records_writer_of(ref)
+            if writer is not None and here.get(writer) != tip:
+                self._mirror.complete([tip])
+                self._try(ref, tip, partial(self._record, writer, tip, ref))
+
+    def _record(self, writer: WriterId, tip: ObjectId, ref: str) -> None:
+        if self._is_time(ref, tip, look_at(self._store, writer, tip)):
+            self.joined.records += take_in(self._store, writer, tip)
 
     # What is wrong
 

@@ -34,10 +34,10 @@ _PATTERNS = (refs.RUNS, refs.ARCHIVE, refs.EXPERIMENTS, refs.MODELS)
 
 
 def is_ours(ref: str) -> bool:
-    """Returns whether a ref of a remote is one that is taken: a run, a segment, an experiment or a model."""
+    """Returns whether a ref of a remote is one that is taken: a run, a segment, an experiment, a model or records."""
     if refs.run_id_of(ref) or refs.segment_id_of(ref) or refs.experiment_id_of(ref):
         return True
-    return refs.model_id_of(ref) is not None
+    return refs.model_id_of(ref) is not None or refs.records_writer_of(ref) is not None
 
 
 class Mirror:

@@ -18,6 +18,7 @@ from gitruns.gitstore import refs
 from gitruns.gitstore.glance import Glancer
 from gitruns.gitstore.transport import Moved
 from gitruns.sync.published import Publishing
+from gitruns.sync.records import builds_on
 from gitruns.sync.report import Held, PublicFile, Selection, wants
 from gitruns.sync.state import State
 
@@ -42,6 +43,7 @@ class Plan:
     subsets: list[dict[RunId, ObjectId]] = field(default_factory=list)
     experiments: dict[ExperimentId, ObjectId] = field(default_factory=dict)
     models: dict[str, ObjectId] = field(default_factory=dict)
+    records: dict[str, ObjectId] = field(default_factory=dict)
     held: dict[RunId, Held] = field(default_factory=dict)
     files: list[PublicFile] = field(default_factory=list)
     ahead: set[str] = field(default_factory=set)
@@ -52,6 +54,7 @@ class Plan:
         wanted.update({refs.run_ref(one): tip for one, tip in (*self.purged.items(), *self.loose.items())})
         wanted.update({refs.archive_ref(one): ObjectId(one) for one in self.segments})
         wanted.update(self.models)
+        wanted.update(self.records)
         return [Moved(ref=ref, new=tip, old=known.get(ref)) for ref, tip in wanted.items() if known.get(ref) != tip]
 
 
@@ -98,6 +101,7 @@ class Planner:
             self._place_segment(plan, segment_id, tips)
         self._experiments(plan)
         self._models(plan)
+        self._records(plan)
         return plan
 
     # Runs with refs of their own
@@ -269,6 +273,19 @@ class Planner:
         for ref, tip in self._store.backend.list_refs(refs.MODELS).items():
             if self._state.known.get(ref) != tip and self._may_move(plan, ref, tip):
                 plan.models[ref] = tip
+
+    def _records(self, plan: Plan) -> None:
+        if self._selection is not None:
+            return
+        for ref, tip in self._store.backend.list_refs(refs.RECORDS).items():
+            old = self._state.known.get(ref)
+            held = () if self._restore else (*self._state.lost, *self._state.rewritten)
+            if old == tip or ref in held or refs.records_writer_of(ref) is None:
+                continue
+            if old is None or builds_on(self._store, old, tip):
+                plan.records[ref] = tip
+            elif ref not in self._state.quarantined and ref not in self._state.waiting:
+                plan.ahead.add(ref)
 
     def _may_move(self, plan: Plan, ref: str, tip: ObjectId) -> bool:
         old = self._state.known.get(ref)

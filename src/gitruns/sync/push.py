@@ -12,17 +12,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gitruns.artifacts import TransferProgress
-from gitruns.entities.ids import Digest, ObjectId, RunId
+from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Run
 from gitruns.errors import NotFoundError, RemoteError
 from gitruns.gitstore import refs
 from gitruns.gitstore.transport import Moved, Progress, Transport
 from gitruns.repo.archiving import PUSH_ABOVE, archive_before_push
 from gitruns.repo.claims import confirm_claims
+from gitruns.repo.needed import Needed, joined_needs
 from gitruns.sync.fetch import fetch_from, make_transport
 from gitruns.sync.mirror import Mirror, is_ours
 from gitruns.sync.plan import Plan, Planner
 from gitruns.sync.published import Publishing, snapshot_policy
+from gitruns.sync.records import blobs_in
 from gitruns.sync.remotes import Remote, choose_remote
 from gitruns.sync.report import PushReport, Selection, select
 from gitruns.sync.state import read_state, write_state
@@ -125,12 +127,14 @@ class _Pushing:
         self._report.runs = tuple(plan.runs)
         self._report.experiments, self._report.models = len(plan.experiments), len(plan.models)
         self._report.segments = len(plan.segments) + len(plan.subsets)
-        needed = self._needed(plan.runs)
+        self._report.records = len(plan.records) or int(self._repo.records.unsealed() > 0)
+        needed = {**self._needed(plan.runs), **blobs_in(self._repo, plan.records, self.state.known)}
         self._report.artifacts.pending = dict(needed)
         return self._report
 
     def run(self, selection: Selection | None) -> PushReport:
         """Pushes until the remote has everything, and returns what was done."""
+        self._repo.records.recover(force=True)
         if not self.state.probed:
             self._see()
         self._give_way()
@@ -249,6 +253,9 @@ class _Pushing:
     def _upload(self, plan: Plan) -> None:
         fresh = {one: tip for one, tip in plan.runs.items() if self._uploaded.get(one) != tip}
         needed = self._needed(fresh)
+        blobs = blobs_in(self._repo, plan.records, self.state.known)
+        if blobs:
+            needed = joined_needs(Needed(blobs, {}), needed)
         left_s = None if self._deadline is None else max(self._deadline - time.monotonic(), 0.0)
         if not needed and (self._uploaded or not self._repo.pending_artifacts()):
             return
@@ -269,7 +276,7 @@ class _Pushing:
         report.hint = found.advice or None
         report.why = found.problems[0].message if found.problems else None
 
-    def _needed(self, tips: Mapping[RunId, ObjectId]) -> Mapping[Digest, int]:
+    def _needed(self, tips: Mapping[RunId, ObjectId]) -> Needed:
         def runs() -> Sequence[Run]:
             found = []
             for tip in tips.values():
@@ -333,6 +340,7 @@ class _Pushing:
         there = {ref for ref in done if ref in known}
         report.experiments += sum(refs.experiment_ref(one) in there for one in plan.experiments)
         report.models += sum(ref in there for ref in plan.models)
+        report.records += sum(ref in there for ref in plan.records)
         segments = [one for one in plan.segments if refs.archive_ref(one) in there]
         report.segments += len(segments)
         report.purged += tuple(one for one in plan.purged if refs.run_ref(one) in there)

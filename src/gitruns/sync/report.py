@@ -70,7 +70,8 @@ class PushReport:
     `runs` are those that the remote has now and had not, or had in an older state; `purged` those that it is told to
     forget. `refused` are refs that the remote did not take, each with its reason. `rejections` counts how often
     somebody else was quicker. `folded` counts refs taken off the remote because a segment has their runs. `numbers`
-    says which numbers of model versions the remote has decided on, a line each, and which stay open.
+    says which numbers of model versions the remote has decided on, a line each, and which stay open. `records` counts
+    the clones whose records were sent.
     """
 
     remote: str
@@ -79,6 +80,7 @@ class PushReport:
     purged: tuple[RunId, ...] = ()
     experiments: int = 0
     models: int = 0
+    records: int = 0
     segments: int = 0
     folded: int = 0
     held: tuple[Held, ...] = ()
@@ -92,7 +94,7 @@ class PushReport:
     @property
     def is_up_to_date(self) -> bool:
         """Whether there was nothing to do."""
-        counts = (self.experiments, self.models, self.segments, self.folded, self.artifacts.uploaded)
+        counts = (self.experiments, self.models, self.records, self.segments, self.folded, self.artifacts.uploaded)
         return not (self.runs or self.purged or self.refused or any(counts))
 
 
@@ -114,7 +116,8 @@ class FetchReport:
     `new` runs were not here, `changed` ones were in an older state, `purged` ones are hidden from now on. `quarantined`
     refs are not what they must be, `waiting` ones have a stamp from the future or a newer format. `lost` runs were on
     the remote and are there no more, `rewritten` ones are there in a state that does not follow from the one before;
-    of both nothing was changed here.
+    of both nothing was changed here. `records` counts pieces of records; `rewritten_records` are refs of records that
+    have lost some there, which are kept here.
     """
 
     remote: str
@@ -124,17 +127,19 @@ class FetchReport:
     segments: int = 0
     experiments: int = 0
     models: int = 0
+    records: int = 0
     quarantined: tuple[Bad, ...] = ()
     waiting: tuple[Bad, ...] = ()
     lost: tuple[RunId, ...] = ()
     rewritten: tuple[RunId, ...] = ()
     lost_others: tuple[str, ...] = ()
+    rewritten_records: tuple[str, ...] = ()
     taken: tuple[tuple[RunId, ObjectId], ...] = ()
 
     @property
     def is_up_to_date(self) -> bool:
         """Whether nothing came."""
-        counts = (self.segments, self.experiments, self.models)
+        counts = (self.segments, self.experiments, self.models, self.records)
         return not (self.new or self.changed or self.purged or self.taken or any(counts))
 
 
