@@ -19,21 +19,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError, NotFoundError
-from gitruns.tracking import contents, search
+from gitruns.errors import GitRunsError, GitRunsWarning, InvalidInputError
+from gitruns.tracking import contents
 from gitruns.tracking.active import ActiveRuns
 from gitruns.tracking.client import Client, status_of
 from gitruns.tracking.endings import Ending, EndWatch, ending_of
-from gitruns.tracking.model_views import ModelVersion, RegisteredModel
-from gitruns.tracking.search import PagedList, ViewType
 from gitruns.tracking.settings import settings_from
 from gitruns.tracking.views import Experiment, Run, RunInfo, experiment_view
 
 if TYPE_CHECKING:
-    from gitruns.entities.artifact import FileInfo
     from gitruns.entities.dataset import DatasetInput
     from gitruns.entities.experiment import Experiment as StoredExperiment
-    from gitruns.entities.values import Point
     from gitruns.repo import RunLog
     from gitruns.tracking.session import Session
 
@@ -101,6 +97,11 @@ class ActiveRun:
     ) -> None:
         _end(self._log, ending_of(error))
 
+    @property
+    def log(self) -> RunLog:
+        """The open log behind it, for other faces that log into it."""
+        return self._log
+
     def __repr__(self) -> str:
         return f"<ActiveRun {self._log.info.name} {self._log.run_id}>"
 
@@ -120,54 +121,6 @@ def set_experiment(experiment_name: str | None = None, *, experiment_id: str | N
     place = _session().place
     _experiment = place.experiment_for_start(experiment_id, experiment_name)
     return experiment_view(_experiment) if place.keeps_runs else None
-
-
-def create_experiment(name: str, tags: Mapping[str, Any] | None = None) -> str:
-    """Creates an experiment and returns its id; raises `AlreadyExistsError`."""
-    return _client().create_experiment(name, tags)
-
-
-def get_experiment(experiment_id: str) -> Experiment:
-    """Returns the experiment of that id; raises `NotFoundError`."""
-    return _client().get_experiment(experiment_id)
-
-
-def get_experiment_by_name(name: str) -> Experiment | None:
-    """Returns the experiment of that name, or None."""
-    return _client().get_experiment_by_name(name)
-
-
-def search_experiments(
-    view_type: int = ViewType.ACTIVE_ONLY,
-    max_results: int | None = None,
-    filter_string: str | None = None,
-    order_by: Sequence[str] | None = None,
-    *,
-    include_deleted: bool = False,
-    dialect: str = "native",
-) -> list[Experiment]:
-    """Returns the experiments that match, those created last first unless `order_by` says otherwise.
-
-    `include_deleted` is short for `view_type=ViewType.ALL`.
-    """
-    return _client().search_experiments(
-        view_type, max_results, filter_string, order_by, include_deleted=include_deleted, dialect=dialect
-    )
-
-
-def rename_experiment(experiment_id: str, new_name: str) -> None:
-    """Gives an experiment another name; its id stays."""
-    _client().rename_experiment(experiment_id, new_name)
-
-
-def delete_experiment(experiment_id: str) -> None:
-    """Takes an experiment and its runs out of sight, reversibly."""
-    _client().delete_experiment(experiment_id)
-
-
-def restore_experiment(experiment_id: str) -> None:
-    """Brings a deleted experiment and its runs back."""
-    _client().restore_experiment(experiment_id)
 
 
 # Runs
@@ -272,9 +225,19 @@ def active_run() -> ActiveRun | None:
     return ActiveRun(log, _session()) if log is not None else None
 
 
+def current_log() -> RunLog | None:
+    """Returns the open log of the current run, or None: for other faces that log into it."""
+    return _active.current()
+
+
+def last_log() -> RunLog | None:
+    """Returns the log of the run that was started last in this process, current or ended, or None."""
+    return _last_run
+
+
 def last_active_run() -> Run | None:
     """Returns the run that was started last in this process, current or ended, or None."""
-    return _client().get_run(_last_run.run_id) if _last_run is not None else None
+    return client_here().get_run(_last_run.run_id) if _last_run is not None else None
 
 
 def end_run(status: str = "FINISHED") -> None:
@@ -295,78 +258,14 @@ def _end(log: RunLog, ending: Ending) -> None:
     _active.pop(log)
 
 
-def get_run(run_id: str) -> Run:
-    """Returns a run as it stands now; raises `NotFoundError` (kind `run-not-found`)."""
-    return _client().get_run(run_id)
-
-
-def search_runs(
-    experiment_ids: Sequence[str | int] | None = None,
-    filter_string: str = "",
-    run_view_type: int = ViewType.ACTIVE_ONLY,
-    max_results: int = search.DEFAULT_RESULTS,
-    order_by: Sequence[str] | None = None,
-    output_format: str = "pandas",
-    search_all_experiments: bool = False,
-    experiment_names: Sequence[str] | None = None,
-    *,
-    page_token: str | None = None,
-    dialect: str = "native",
-) -> Any:
-    """Returns the runs that match as a `pandas.DataFrame`, or as `output_format` says: `list`, `arrow`, `polars`.
-
-    Searched are the experiments named by ids or by names; without either the current one, or all of them with
-    `search_all_experiments`. Filters, orders and what is raised: see `Client.search_runs`; `extra-missing` when the
-    library of a format is not installed. A `list` has the `token` of the next page, if any, for `page_token`.
-    """
-    client = _client()
-    how = search.search_args(
-        experiment_ids=_experiments_searched(client, experiment_ids, experiment_names, search_all_experiments),
-        run_view_type=run_view_type,
-        order_by=order_by,
-        page_token=page_token,
-        dialect=dialect,
-    )
-    limit = search.check_max_results(max_results)
-    if output_format == "list":
-        return search.all_runs(client.repo, filter_string, limit, how)
-    from gitruns.tracking.frames import search_table  # only when a table is asked for: not at import
-
-    return search_table(client.repo, filter_string, limit, how, output_format)
-
-
-def _experiments_searched(
-    client: Client, ids: Sequence[str | int] | None, names: Sequence[str] | None, everything: bool
-) -> Sequence[str | int] | None:
-    if ids and names:
-        raise InvalidInputError("give either experiment_ids or experiment_names, not both", kind="bad-argument")
-    if ids:
-        return ids
-    if names:
-        return search.ids_of_names(client.repo, names)
-    if everything:
-        return None
-    return [_experiment.id] if _experiment is not None else _configured_experiment(client)
-
-
-def _configured_experiment(client: Client) -> list[str]:
-    """Returns the experiment that a run started now would belong to; none when it does not exist yet."""
-    name = client.repo.config.experiment
-    return ["0"] if name is None else [one.id for one in (client.repo.find_experiment(name),) if one is not None]
-
-
-def delete_run(run_id: str) -> None:
-    """Takes a run out of sight, reversibly."""
-    _client().delete_run(run_id)
-
-
-def restore_run(run_id: str) -> None:
-    """Brings a deleted run back."""
-    _client().restore_run(run_id)
-
-
-def _client() -> Client:
+def client_here() -> Client:
+    """Returns the client of the repository that is logged into now."""
     return Client(session=_session())
+
+
+def chosen_experiment() -> StoredExperiment | None:
+    """Returns what `set_experiment` has chosen, or None."""
+    return _experiment
 
 
 # Logging
@@ -488,62 +387,3 @@ def flush() -> None:
     log = _active.current()
     if log is not None:
         log.flush()
-
-
-# Reading back
-
-
-def get_metric_history(run_id: str, key: str, max_points: int | None = None) -> list[Point]:
-    """Returns all points of a metric in logged order, or so many of them as draw the same curve."""
-    return _client().get_metric_history(run_id, key, max_points)
-
-
-def get_metric_history_bulk(run_ids: Sequence[str], key: str, max_points: int | None = None) -> dict[str, list[Point]]:
-    """Returns the points of one metric of many runs, by run id."""
-    return _client().get_metric_history_bulk(run_ids, key, max_points)
-
-
-def list_artifacts(run_id: str | None = None, path: str | None = None) -> list[FileInfo]:
-    """Returns the files and folders directly below a path of a run (the current one by default)."""
-    return _client().list_artifacts(run_id or _current_id(), path)
-
-
-def download_artifacts(run_id: str | None = None, path: str = "", dst_path: str | Path | None = None) -> str:
-    """Brings artifacts of a run into a folder and returns where they are."""
-    return _client().download_artifacts(run_id or _current_id(), path, dst_path)
-
-
-# Registered models
-
-
-def register_model(
-    model_uri: str | Path,
-    name: str,
-    *,
-    tags: Mapping[str, Any] | None = None,
-    description: str | None = None,
-    aliases: Sequence[str] = (),
-) -> ModelVersion:
-    """Makes a version of a registered model, created where there is none, from an address or from a path on disk."""
-    return _client().register_model(model_uri, name, tags=tags, description=description, aliases=aliases)
-
-
-def search_registered_models(
-    filter_string: str | None = None, max_results: int = 100, order_by: Sequence[str] | str | None = None
-) -> PagedList[RegisteredModel]:
-    """Returns the registered models that match, by name unless `order_by` says otherwise."""
-    return _client().search_registered_models(filter_string, max_results, order_by)
-
-
-def search_model_versions(
-    filter_string: str | None = None, max_results: int = 10_000, order_by: Sequence[str] | str | None = None
-) -> PagedList[ModelVersion]:
-    """Returns the versions of all models that match, those changed last first unless `order_by` says otherwise."""
-    return _client().search_model_versions(filter_string, max_results, order_by)
-
-
-def _current_id() -> str:
-    log = _active.current() or _last_run
-    if log is None:
-        raise NotFoundError("there is no current run", kind="no-active-run", hint="give run_id=…")
-    return log.run_id
