@@ -25,25 +25,35 @@ if TYPE_CHECKING:
         NotFoundError,
         RemoteError,
     )
-    from gitruns.tracking.client import Client
-    from gitruns.tracking.comparing import compare
-    from gitruns.tracking.fluent import (
-        ActiveRun,
-        active_run,
+    from gitruns.tracking.asking import (
         create_experiment,
         delete_experiment,
         delete_run,
-        delete_tag,
         download_artifacts,
-        end_run,
-        flush,
         get_experiment,
         get_experiment_by_name,
         get_metric_history,
         get_metric_history_bulk,
         get_run,
-        last_active_run,
         list_artifacts,
+        register_model,
+        rename_experiment,
+        restore_experiment,
+        restore_run,
+        search_experiments,
+        search_model_versions,
+        search_registered_models,
+        search_runs,
+    )
+    from gitruns.tracking.client import Client
+    from gitruns.tracking.comparing import compare
+    from gitruns.tracking.fluent import (
+        ActiveRun,
+        active_run,
+        delete_tag,
+        end_run,
+        flush,
+        last_active_run,
         log_artifact,
         log_artifacts,
         log_dict,
@@ -56,14 +66,6 @@ if TYPE_CHECKING:
         log_params,
         log_table,
         log_text,
-        register_model,
-        rename_experiment,
-        restore_experiment,
-        restore_run,
-        search_experiments,
-        search_model_versions,
-        search_registered_models,
-        search_runs,
         set_experiment,
         set_note,
         set_tag,
@@ -144,16 +146,18 @@ _HOMES = {
         "AccessDeniedError AlreadyExistsError ConflictError CorruptDataError GitRunsError "
         "GitRunsWarning InternalError InvalidInputError LockedError NotFoundError RemoteError"
     ),
+    "tracking.asking": (
+        "create_experiment delete_experiment delete_run download_artifacts get_experiment "
+        "get_experiment_by_name get_metric_history get_metric_history_bulk get_run list_artifacts "
+        "register_model rename_experiment restore_experiment restore_run search_experiments "
+        "search_model_versions search_registered_models search_runs"
+    ),
     "tracking.client": "Client",
     "tracking.comparing": "compare",
     "tracking.fluent": (
-        "ActiveRun active_run create_experiment delete_experiment delete_run delete_tag "
-        "download_artifacts end_run flush get_experiment get_experiment_by_name get_metric_history "
-        "get_metric_history_bulk get_run last_active_run list_artifacts log_artifact log_artifacts "
-        "log_dict log_figure log_image log_input log_metric log_metrics log_param log_params log_table "
-        "log_text register_model rename_experiment restore_experiment restore_run search_experiments "
-        "search_model_versions search_registered_models search_runs set_experiment set_note set_tag "
-        "set_tags start_run"
+        "ActiveRun active_run delete_tag end_run flush last_active_run log_artifact log_artifacts log_dict "
+        "log_figure log_image log_input log_metric log_metrics log_param log_params log_table log_text "
+        "set_experiment set_note set_tag set_tags start_run"
     ),
     "tracking.model_views": "ModelVersion RegisteredModel",
     "tracking.search": "PagedList ViewType",
