@@ -42,7 +42,7 @@ class LiveSeries:
 
     def _read_on(self, live: LiveRun) -> None:
         starts = unsealed_from(self._run_dir, live)
-        if any(starts.get(path, start) != start for path, start in self._starts.items()):
+        if any(starts.get(path) != start for path, start in self._starts.items()):
             self._begin()  # what was sealed meanwhile is in git now
         self._starts.update(starts)
         for path, start in starts.items():

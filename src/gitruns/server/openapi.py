@@ -29,8 +29,11 @@ _FAILURES = {
     "403": "Who asks may not, or not from there.",
     "404": "What is named is not there.",
     "409": "The name is taken, or somebody else changed it first.",
+    "408": "The body did not come in time.",
     "413": "The body is too large.",
+    "414": "The address is too long.",
     "429": "Too many at once.",
+    "431": "The headers are too large, or the address.",
     "500": "A fault of the server, or stored data that is damaged.",
     "503": "Not now: try again.",
 }
@@ -128,9 +131,11 @@ def _body(route: Route, properties: dict[str, Any], required: set[str]) -> dict[
     needed = sorted(required.intersection(properties))
     if needed:
         schema["required"] = needed
+    else:
+        schema["type"] = ["object", "null"]  # no body, or one that says nothing
     if route.request.__doc__:
         schema["description"] = " ".join(route.request.__doc__.split())
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    return {"required": bool(needed), "content": {"application/json": {"schema": schema}}}
 
 
 def _or_null(schema: dict[str, Any]) -> dict[str, Any]:

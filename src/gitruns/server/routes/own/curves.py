@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from operator import le
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from gitruns.entities.run import Run
-from gitruns.errors import GitRunsError, InvalidInputError
+from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.repo.series import Series, SeriesReader
 from gitruns.server.calls import Context, Role
 from gitruns.server.routes.own.kinds import Key, Number, RunId, number
@@ -59,7 +59,7 @@ class Curve(Struct):
 
 
 class Unreadable(Struct):
-    """A run whose points cannot be had here, and why."""
+    """A run that is not here, or whose points are not, and why."""
 
     run_id: str
     reason: str
@@ -77,12 +77,12 @@ def curves(context: Context, request: CurvesRequest) -> Curves:
     """Returns all curves that can be drawn, and which runs' points are not here."""
     run_ids, metrics = list(dict.fromkeys(request.run_ids)), list(dict.fromkeys(request.metrics))
     _check_size(len(run_ids) * len(metrics), request)
-    runs = [run_named(context, run_id) for run_id in run_ids]
+    answer = Curves(request.axis, [], [])
+    runs = list(_runs(context, run_ids, answer.unreadable))
     whole = request.detail == "all"
     if whole:
         _check_whole(runs, metrics)
     reader = _readers.of(context.hub.repo)
-    answer = Curves(request.axis, [], [])
     for run in runs:
         try:
             found = reader.read(run, metrics, whole=whole)
@@ -92,6 +92,15 @@ def curves(context: Context, request: CurvesRequest) -> Curves:
         for metric, series in found.items():
             answer.curves.append(_curve(run, metric, series, request))
     return answer
+
+
+def _runs(context: Context, run_ids: Iterable[str], unreadable: list[Unreadable]) -> Iterator[Run]:
+    """A run that was deleted for good meanwhile does not keep the others from being drawn."""
+    for run_id in run_ids:
+        try:
+            yield run_named(context, run_id)
+        except NotFoundError as error:
+            unreadable.append(Unreadable(run_id, error.message))
 
 
 def _check_size(count: int, request: CurvesRequest) -> None:

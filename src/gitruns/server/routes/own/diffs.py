@@ -52,7 +52,7 @@ class CodeDiffRequest(DiffRequest):
     """`patch` asks for the lines; `path` limits it to a file or folder."""
 
     patch: bool = False
-    path: Annotated[str, Meta(max_length=4000)] = ""
+    path: Annotated[str, Meta(max_length=1000)] = ""
 
 
 class CompareRequest(Struct):

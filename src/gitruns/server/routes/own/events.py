@@ -80,7 +80,7 @@ class EventStream:
             else:
                 before = self._hub.last
                 await self._hub.wait(min(HEART_BEAT_S, left))
-                if self._hub.last == before and left > HEART_BEAT_S:
+                if self._hub.last == before and left > HEART_BEAT_S and not self._hub.ended:
                     await _send(send, ": still here\n\n")
         await send({"type": "http.response.body", "body": b""})
 

@@ -12,7 +12,7 @@ from gitruns.entities.ids import ExperimentId as Id
 from gitruns.entities.run import Lifecycle
 from gitruns.errors import InvalidInputError
 from gitruns.server.calls import Context, Role
-from gitruns.server.routes.own.kinds import ExperimentId, Filter, PageToken, Sight, Time, lifecycle_of
+from gitruns.server.routes.own.kinds import ExperimentId, ShortFilter, ShortPageToken, Sight, Time, lifecycle_of
 from gitruns.server.routes.own.route import Route
 from gitruns.server.routes.own.scope import of_all_one_may_see
 
@@ -43,10 +43,10 @@ class ExperimentAnswer(Struct):
 class ListExperiments(Struct):
     """Which experiments to list."""
 
-    filter: Filter = ""
+    filter: ShortFilter = ""
     lifecycle: Sight = "active"
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    page_token: PageToken = ""
+    page_token: ShortPageToken = ""
 
 
 class Experiments(Struct):

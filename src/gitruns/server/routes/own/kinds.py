@@ -12,6 +12,9 @@ from gitruns.entities.run import Lifecycle
 from gitruns.entities.values import Scalar, int_text
 
 MAX_QUERY = 65_536
+MAX_IN_QUERY = 2_000
+"""What stands in an address may become twelve times as long there."""
+
 MAX_KEY = 600
 _EXACT = 2**53 - 1
 """Browsers keep numbers as doubles: beyond this they would lose digits."""
@@ -28,6 +31,10 @@ Filter = Annotated[
 OrderBy = Annotated[
     list[Annotated[str, Meta(max_length=MAX_KEY)]],
     Meta(max_length=20, description="What to order by: `val_loss`, `-acc` or `acc DESC`; later ones break ties."),
+]
+ShortFilter = Annotated[str, Meta(max_length=MAX_IN_QUERY, description="Query, as in docs/query.md: `name like 'a%'`.")]
+ShortPageToken = Annotated[
+    str, Meta(max_length=MAX_IN_QUERY, description="`next_page_token` of the page before; empty for the first page.")
 ]
 PageToken = Annotated[
     str, Meta(max_length=MAX_QUERY, description="`next_page_token` of the page before; empty for the first page.")

@@ -10,7 +10,7 @@ from gitruns.entities.model import RegisteredModel
 from gitruns.registry import Registry, lineage_of, search_models
 from gitruns.registry.registered import RegisteredVersion
 from gitruns.server.calls import Context, Role
-from gitruns.server.routes.own.kinds import Filter, PageToken, Sight, Time, lifecycle_of
+from gitruns.server.routes.own.kinds import ShortFilter, ShortPageToken, Sight, Time, lifecycle_of
 from gitruns.server.routes.own.route import Route
 from gitruns.server.routes.own.runs import Change, History
 
@@ -21,10 +21,10 @@ ModelName = Annotated[str, Meta(min_length=1, max_length=256)]
 class ModelsRequest(Struct):
     """Which models to list."""
 
-    filter: Filter = ""
+    filter: ShortFilter = ""
     lifecycle: Sight = "active"
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
-    page_token: PageToken = ""
+    page_token: ShortPageToken = ""
 
 
 class ModelAnswer(Struct):

@@ -11,7 +11,7 @@ from gitruns.entities.run import Run
 from gitruns.errors import NotFoundError
 from gitruns.registry import Registry
 from gitruns.server.calls import Context, Role
-from gitruns.server.routes.own.kinds import PageToken, RunRequest, Time
+from gitruns.server.routes.own.kinds import RunRequest, ShortPageToken, Time
 from gitruns.server.routes.own.route import Route
 from gitruns.server.routes.own.run_answers import RunAnswer, run_answer
 from gitruns.server.routes.own.scope import of_run, run_named
@@ -33,8 +33,8 @@ class FileAnswer(Struct):
 class FilesRequest(RunRequest):
     """Whose files, and below which folder."""
 
-    path: Annotated[str, Meta(max_length=4000)] = ""
-    page_token: PageToken = ""
+    path: Annotated[str, Meta(max_length=1000)] = ""
+    page_token: ShortPageToken = ""
 
 
 class Files(Struct):
