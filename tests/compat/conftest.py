@@ -1,4 +1,4 @@
-"""Two stores for each scenario: a git repository of ours, and MLflow's own SQLite store, which says what is right."""
+"""Each scenario through our doors to a git repository, and on MLflow's own SQLite store, which says what is right."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from compat.transcript import Transcript
+from compat.transcript import AS_OVER_HTTP, Transcript
 from conftest import run_git
+from server.serving import serving
 
 Scenario = Callable[[Any, Transcript], None]
 
@@ -77,27 +78,46 @@ def _leave() -> None:
 
 
 @pytest.fixture
-def same(ours: str, theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario], None]:
-    """Runs a scenario on both stores and compares what it saw, line by line."""
+def served(project: Path, tmp_path: Path) -> Iterator[str]:
+    """The address of a server of ours over a repository."""
+    pytest.importorskip("uvicorn")
+    with serving(project, tmp_path / "server.log") as server:
+        yield server.url
+    _leave()
+
+
+_right: dict[str, list[tuple[str, Any]]] = {}
+"""What each scenario saw on MLflow's own store."""
+
+
+@pytest.fixture(params=["plugin", "server"])
+def same(
+    request: pytest.FixtureRequest, theirs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Scenario], None]:
+    """Runs a scenario on MLflow's own store and through one of our doors, and compares what it saw, line by line."""
     import mlflow
 
     if int(mlflow.__version__.split(".")[0]) < 3:
         pytest.skip("the scenarios are of MLflow 3, whose answers are the right ones")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    address = request.getfixturevalue("ours" if request.param == "plugin" else "served")
 
     def transcript_of(scenario: Scenario, uri: str, folder: Path) -> list[tuple[str, Any]]:
         _leave()
         monkeypatch.chdir(folder)
         mlflow.set_tracking_uri(uri)
-        transcript = Transcript(str(folder))
+        transcript = Transcript(str(folder), over_http=uri.startswith("http"))
         transcript.experiment("0")
         scenario(mlflow, transcript)
         return transcript.lines
 
     def compare(scenario: Scenario) -> None:
-        wanted = transcript_of(scenario, theirs, tmp_path / "theirs")
-        found = transcript_of(scenario, ours, tmp_path / "ours")
-        for (what, right), (_, our) in zip(wanted, found, strict=False):
-            assert our == right, what
-        assert len(found) == len(wanted)
+        name = request.node.originalname
+        if name not in _right:
+            _right[name] = transcript_of(scenario, theirs, tmp_path / "theirs")
+        found = transcript_of(scenario, address, tmp_path / "ours")
+        for (what, right), (_, our) in zip(_right[name], found, strict=False):
+            assert our is AS_OVER_HTTP or our == right, what
+        assert len(found) == len(_right[name])
 
     return compare

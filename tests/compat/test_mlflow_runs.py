@@ -80,7 +80,7 @@ def test_a_client_that_names_runs(same: Same) -> None:
         transcript.refused("long tag", client.set_tag, run_id, "k" * 251, "x", words=False)
         transcript.refused("odd key", client.log_metric, run_id, "it's", 1)
         transcript.refused("path", client.log_param, run_id, "../x", 1)
-        transcript.refused("text", client.log_metric, run_id, "m", "high", words=False)
+        transcript.refused("text", client.log_metric, run_id, "m", "high", words=False, over_http="TypeError")
         client.delete_tag(run_id, "x")
         transcript.refused("tag twice", client.delete_tag, run_id, "x")
         client.update_run(run_id, status="SCHEDULED")
@@ -122,7 +122,7 @@ def test_experiments(same: Same) -> None:
         ]
         transcript.say("default", client.get_experiment("0").name)
         transcript.refused("twice", client.create_experiment, "exp 1", words=False)
-        transcript.refused("empty name", client.create_experiment, "")
+        transcript.refused("empty name", client.create_experiment, "", over_http="INVALID_PARAMETER_VALUE")
         transcript.say("no such name", client.get_experiment_by_name("nothing"))
         transcript.refused("no such id", client.get_experiment, "123456")
         transcript.refused("odd id", client.get_experiment, "abc")
@@ -137,7 +137,7 @@ def test_experiments(same: Same) -> None:
         transcript.refused("name is taken", client.create_experiment, "exp 0", words=False)
         transcript.refused("run in it", client.create_run, ids[0])
         transcript.refused("tag it", client.set_experiment_tag, ids[0], "a", "b")
-        transcript.refused("rename it", client.rename_experiment, ids[0], "other")
+        transcript.refused("rename it", client.rename_experiment, ids[0], "other", over_http="INTERNAL_ERROR")
         transcript.refused("use it", mlflow.set_experiment, "exp 0", words=False)
         for view in (ViewType.ACTIVE_ONLY, ViewType.DELETED_ONLY, ViewType.ALL):
             found = client.search_experiments(view_type=view, filter_string="name LIKE 'exp%'", order_by=["name ASC"])

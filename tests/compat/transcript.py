@@ -13,12 +13,17 @@ _LEFT_OUT = {"user_id", "workspace", "effective_trace_archival_retention", "data
 _OWN_TAGS = ("mlflow.source.git.", "mlflow.user", "mlflow.source.")
 
 
+AS_OVER_HTTP = object()
+"""Stands for what is right, and cannot be compared."""
+
+
 class Transcript:
     """Collects what happens on one store."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, *, over_http: bool = False) -> None:
         self.lines: list[tuple[str, Any]] = []
         self._root = root
+        self._over_http = over_http
         self._ids: dict[str, str] = {}
         self._experiments: dict[str, str] = {}
 
@@ -32,14 +37,29 @@ class Transcript:
         self._experiments.setdefault(str(experiment_id), f"<experiment {len(self._experiments) + 1}>")
         return experiment_id
 
-    def refused(self, what: str, call: Callable[..., Any], *args: Any, words: bool = True, **named: Any) -> None:
-        """Writes down how a call is refused: code and words, or that it was not."""
+    def refused(
+        self, what: str, call: Callable[..., Any], *args: Any, words: bool = True, over_http: str = "", **named: Any
+    ) -> None:
+        """Writes down how a call is refused: code and words, or that it was not.
+
+        `over_http` is the code, or the exception, where MLflow's own client or server say it in another way.
+        """
+        self._write_refusal(what, call, args, named, words=words)
+        if over_http and self._over_http:
+            _, said = self.lines.pop()
+            assert over_http in (said, said[0]), said
+            self.lines.append((what, AS_OVER_HTTP))
+
+    def _write_refusal(
+        self, what: str, call: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any], *, words: bool
+    ) -> None:
         from mlflow.exceptions import MlflowException
 
         try:
             found = call(*args, **named)
         except MlflowException as error:
-            message = self._text(error.message) if words else ""
+            # A client over HTTP puts the code before the words.
+            message = self._text(error.message.removeprefix(f"{error.error_code}: ")) if words else ""
             self.lines.append((what, (error.error_code, message)))
         except Exception as error:
             self.lines.append((what, type(error).__name__))
@@ -79,7 +99,8 @@ class Transcript:
 
     def _text(self, text: str) -> str:
         text = _ID.sub(lambda match: self._ids.setdefault(match[0], f"<id {len(self._ids) + 1}>"), text)
-        text = re.sub(rf"(gitruns:|file://)?{re.escape(self._root)}[^ ']*?(?=/(models/m-)?<id)", "<store>", text)
+        place = rf"((gitruns:|file://)?{re.escape(self._root)}[^ ']*?|mlflow-artifacts:)(?=/(models/m-)?<id)"
+        text = re.sub(place, "<store>", text)
         for known, label in self._experiments.items():
             text = re.sub(rf"(?<![0-9a-f<]){known}(?![0-9a-f])", label, text) if len(known) > 1 else text
         return text.replace(self._root, "<root>")
