@@ -238,6 +238,10 @@ class GitStore:
         """
         yield from BulkReader(self.backend.bulk_reader(), self.read_run, self.backend.object_format).runs(commits)
 
+    def has_commit(self, oid: ObjectId) -> bool:
+        """Returns whether a commit of that id is here: an id that somebody names may be that of anything."""
+        return self.backend.has_object(oid) and self.backend.object_header(oid)[0] == "commit"
+
     def read_file(self, commit: ObjectId, path: str) -> bytes | None:
         """Returns the bytes of a file in a commit's tree, None when there is none."""
         with self._reader.at(commit) as tree:

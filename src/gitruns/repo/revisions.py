@@ -52,11 +52,11 @@ class RepoRevisions:
     def _sources(self) -> set[ObjectId]:
         """Returns the distinct source commits of all runs that are in this repository."""
         known = self._repo.index.source_commits()
-        return {commit for commit in known if self._repo.store.backend.has_object(commit)}
+        return {commit for commit in known if self._repo.store.has_commit(commit)}
 
     def authors(self, commits: Collection[ObjectId]) -> Mapping[ObjectId, str]:
         """Returns who wrote each commit, as `Ada Lovelace <ada@example.org>`; one that is not here is left out."""
-        here = [commit for commit in commits if self._repo.store.backend.has_object(commit)]
+        here = [commit for commit in commits if self._repo.store.has_commit(commit)]
         if not here:
             return {}
         listed = self._log(here, "%H %an <%ae>")

@@ -98,7 +98,7 @@ def _first_seal(store: GitStore, cache: ArtifactCache, live: LiveRun, spool: Poi
     return store.seal_run(
         Run(info=live.opening.info),
         packed(cache, finish),
-        parent=source if source is not None and store.backend.has_object(source) else None,
+        parent=source if source is not None and store.has_commit(source) else None,
         identity=live.opening.identity,
         files={**parts.files, **texts},
     )
