@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 from conftest import run_git
+from gitruns.entities.ids import Digest
 from gitruns.entities.record import DELETED
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.repo import Repo
+from gitruns.repo.garbage import collect_garbage
 from gitruns.repo.records import Record, Records
 
 
@@ -396,3 +398,51 @@ def test_a_file_that_we_do_not_know_is_carried_over(repo: Repo, git_repo: Path) 
     repo.records.seal(force=True)
     assert run_git(git_repo, "show", f"{records_ref(repo)}:new.txt") == "hm"
     assert sorted(ids(reopened(repo))) == ["tr-1", "tr-2"]
+
+
+def test_verify_names_what_is_damaged(repo: Repo, git_repo: Path) -> None:
+    digest = repo.records.attach(b"spans")
+    repo.records.put("trace", "tr-1", {"blobs": {"spans": {"sha256": digest, "size": 5}}})
+    repo.records.seal(force=True)
+    assert list(repo.verify()) == []
+    path = repo.cache.path_of(digest)  # type: ignore[arg-type]
+    path.chmod(0o644)
+    path.write_bytes(b"other")
+    assert [problem.place for problem in Repo.open(git_repo).verify()] == [f"records: {digest[:12]}"]
+    path.unlink(missing_ok=True)
+    assert "not on this machine" in next(Repo.open(git_repo).verify()).message
+
+
+def test_verify_names_the_line_that_is_not_ours(repo: Repo, git_repo: Path) -> None:
+    repo.records.put("trace", "tr-1", {"n": 1})
+    repo.records.seal(force=True)
+    (path,) = pieces(repo)
+    day, name = path.split("/")
+    blob = run_git(git_repo, "hash-object", "-w", "--stdin", stdin='{"at": "never"}\n')
+    inner = run_git(git_repo, "mktree", stdin=f"100644 blob {blob}\t{name}\n")
+    ours = run_git(git_repo, "rev-parse", f"{records_ref(repo)}:format")
+    tree = run_git(git_repo, "mktree", stdin=f"100644 blob {ours}\tformat\n040000 tree {inner}\t{day}\n")
+    run_git(git_repo, "update-ref", records_ref(repo), run_git(git_repo, "commit-tree", tree, "-m", "bad"))
+    (problem,) = Repo.open(git_repo).verify()
+    assert problem.place == f"records/{repo.writer}/{path}" and f"{path}:1" in problem.message
+    other = reopened(repo)
+    assert other.kinds() == {"trace": 1}, "the journal is still there, and no reader trips over the piece"
+    assert list(other.index.unreadable()) == [blob]
+
+
+def test_gc_keeps_what_records_name(repo: Repo, git_repo: Path) -> None:
+    kept, dropped = repo.records.attach(b"kept"), repo.records.attach(b"dropped")
+    repo.records.put("trace", "tr-1", {"blobs": {"spans": {"sha256": kept, "size": 4}}, "deleted": True})
+    later = time.time() + 30 * 24 * 3600
+    for moment in (later, later + 30 * 24 * 3600):
+        report = collect_garbage(repo, dry_run=False, now_s=moment)
+        assert report.problems == []
+    assert repo.cache.has(Digest(kept)) and not repo.cache.has(Digest(dropped))
+
+
+def test_status_counts(repo: Repo, git_repo: Path) -> None:
+    repo.records.put_many([("trace", f"tr-{number}", {"n": 1}) for number in range(3)])
+    found = repo.status()
+    assert (found.records, found.unsealed_records) == (3, 3)
+    repo.records.seal(force=True)
+    assert repo.status().unsealed_records == 0

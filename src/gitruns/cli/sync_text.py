@@ -83,6 +83,8 @@ def _sent(report: PushReport) -> Iterator[str]:
     ):
         if count:
             yield _count(count, noun)
+    if report.records:
+        yield "records"
 
 
 def _artifact_lines(report: PushReport) -> Iterator[str]:
@@ -201,6 +203,8 @@ def fetch_lines(report: FetchReport, now_ms: int) -> Iterator[str]:
         )
         if count
     ]
+    if report.records:
+        brought.append("records")
     yield (
         f"fetched {_listed(brought)} from {printable(report.remote)}"
         if brought
@@ -242,6 +246,10 @@ def _changed_there(report: FetchReport) -> Iterator[str]:
         yield f"warning: {remote} has lost {what} that it had; here nothing was changed"
         yield f"  {_ids(report.lost) or ', '.join(map(_short, report.lost_others[:MAX_SHOWN]))}"
         yield f"  (put back: git runs push {remote} --restore; drop here too: git runs fetch {remote} --take)"
+    if report.rewritten_records:
+        yield f"warning: {remote} has lost records that it had; here they are kept"
+        yield f"  {', '.join(map(_short, report.rewritten_records[:MAX_SHOWN]))}"
+        yield f"  (put back: git runs push {remote} --restore; drop here too: git runs fetch {remote} --take)"
     if report.rewritten:
         yield f"warning: {remote} has rewritten {_count(len(report.rewritten), 'run')}; here nothing was changed"
         yield f"  {_ids(report.rewritten)}"
@@ -279,6 +287,7 @@ def push_record(report: PushReport) -> dict[str, Any]:
         "purged": list(report.purged),
         "experiments": report.experiments,
         "models": report.models,
+        "records": report.records,
         "numbers": list(report.numbers),
         "segments": report.segments,
         "removed_refs": report.folded,
@@ -324,10 +333,12 @@ def fetch_record(report: FetchReport) -> dict[str, Any]:
         "segments": report.segments,
         "experiments": report.experiments,
         "models": report.models,
+        "records": report.records,
         "quarantined": bad(report.quarantined),
         "waiting": bad(report.waiting),
         "lost": list(report.lost),
         "lost_refs": list(report.lost_others),
+        "rewritten_records": list(report.rewritten_records),
         "rewritten": list(report.rewritten),
         "taken": [{"id": run_id, "was": tip} for run_id, tip in report.taken],
     }

@@ -163,6 +163,10 @@ class _Garbage:
         with self._noting("registered models"):
             models = self._repo.models.all()
             named |= {one.digest for model in models for one in model.versions.values() if one.digest is not None}
+        with self._noting("records"):
+            named |= self._repo.records.needed_digests().keys()
+            for oid, reason in self._repo.records.index.unreadable().items():
+                self._report.problems.append(f"records at '{oid[:12]}': {reason}")
         return named | self._named_by_mirrors()
 
     def _named_by_mirrors(self) -> set[Digest]:
@@ -174,6 +178,9 @@ class _Garbage:
             if refs.run_id_of(there) is not None and oid not in known:
                 with suppress(GitRunsError):
                     named |= self._at(oid)
+            elif refs.records_writer_of(there) is not None:
+                with suppress(GitRunsError):
+                    named |= self._repo.records.blobs_at(oid).keys()
         return named
 
     def _named_by(self, over: Iterable[Held]) -> dict[Digest, float]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from gitruns.entities.ids import Digest, is_digest
+from gitruns.entities.ids import Digest, ObjectId, is_digest
 from gitruns.entities.record import (
     JSON,
     MAX_CHANGE_BYTES,
@@ -28,7 +28,7 @@ from gitruns.entities.record import (
 )
 from gitruns.entities.stamp import FAR_AHEAD_MS, Stamp
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
-from gitruns.index import RecordIndex, index_path
+from gitruns.index import RecordIndex, blobs_of, index_path
 from gitruns.journal import change_journal
 from gitruns.repo.indexing import user_cache_folder
 from gitruns.repo.record_sealing import SEAL_ABOVE_BYTES, Sealed, seal_records, unsealed_changes
@@ -184,6 +184,15 @@ class Records:
     def needed_digests(self) -> dict[Digest, int]:
         """Returns what records name that is not in git: digest → size; deleted ones too."""
         return self.index.blobs()
+
+    def blobs_at(self, tip: ObjectId, known: Collection[ObjectId] = ()) -> dict[Digest, int]:
+        """Returns the large content that the pieces at a commit name, but for those known: digest → size."""
+        found: dict[Digest, int] = {}
+        for path, oid in self._repo.store.records.pieces(tip).items():
+            if oid not in known:
+                for change in self._repo.store.records.changes(path, oid):
+                    found.update(blobs_of(change.fields))
+        return found
 
     # Upkeep
 

@@ -40,6 +40,7 @@ from gitruns.repo.stores import Stores, UploadReport
 from gitruns.repo.trust import Signed, check_signatures
 from gitruns.repo.verify import Problem, verify_runs
 from gitruns.repo.verify_models import verify_models
+from gitruns.repo.verify_records import verify_records
 from gitruns.repo.writer_id import clone_writer_id
 
 PRIVATE_FOLDER = "gitruns"
@@ -246,7 +247,7 @@ class Repo(LogPlace, Searchable):
 
     def _hold_source(self, info: RunInfo) -> None:
         commit = info.source.commit
-        if commit is not None and self.store.backend.has_object(commit):
+        if commit is not None and self.store.has_commit(commit):
             self.store.hold_source(info.id, commit)
 
     def _reopening(self, run_id: RunId, *, set_running: bool) -> tuple[Opening, Run]:
@@ -309,6 +310,7 @@ class Repo(LogPlace, Searchable):
         yield from verify_runs(self, run_ids)
         if run_ids is None:
             yield from verify_models(self)
+            yield from verify_records(self)
 
     def confirm_claims(self, remote: str | None = None, **how: Any) -> ClaimReport:
         """Lets a remote decide on numbers of versions that are only claimed; see `repo.claims`."""

@@ -19,7 +19,8 @@ class RepoStatus:
 
     `live` ones are being written; `unsealed` ones wait in the journal for somebody to seal them; `unpublished` ones
     ran code that no remote has; `incomplete` ones have a source with files left out. `runs` counts all that are
-    shown, `cache_bytes` is the size of the artifact cache.
+    shown, `records` all traces and the like, of which `unsealed_records` changes are in journals only. `cache_bytes` is
+    the size of the artifact cache.
     """
 
     runs: int
@@ -27,6 +28,8 @@ class RepoStatus:
     unsealed: tuple[RunId, ...]
     unpublished: tuple[RunId, ...]
     incomplete: tuple[RunId, ...]
+    records: int
+    unsealed_records: int
     cache_bytes: int
 
 
@@ -41,6 +44,8 @@ def repo_status(repo: Repo) -> RepoStatus:
         unsealed=tuple(run.info.id for run in runs if alive.get(run.info.id) is False),
         unpublished=tuple(run.info.id for run in runs if run.info.source.commit in unpublished),
         incomplete=tuple(run.info.id for run in runs if run.info.source.incomplete),
+        records=sum(repo.records.kinds().values()),
+        unsealed_records=repo.records.unsealed(),
         cache_bytes=repo.cache.total_bytes(),
     )
 
@@ -48,7 +53,7 @@ def repo_status(repo: Repo) -> RepoStatus:
 def _unpublished(repo: Repo, runs: list[Run]) -> set[ObjectId]:
     """Returns the source commits that no remote-tracking branch reaches."""
     sources = {commit for run in runs if (commit := run.info.source.commit) is not None}
-    here = sorted(commit for commit in sources if repo.store.backend.has_object(commit))
+    here = sorted(commit for commit in sources if repo.store.has_commit(commit))
     if not here:
         return set()
     revisions = "\n".join([*here, "--not", "--remotes", ""])

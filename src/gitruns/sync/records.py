@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from gitruns.entities.ids import Digest, ObjectId, WriterId
 from gitruns.errors import ConflictError, GitRunsError
 from gitruns.gitstore import refs
-from gitruns.index import blobs_of
 
 if TYPE_CHECKING:
     from gitruns.gitstore import GitStore
@@ -71,11 +70,7 @@ def blobs_in(repo: Repo, moved: Mapping[str, ObjectId], known: Mapping[str, Obje
     for ref, tip in moved.items():
         if refs.records_writer_of(ref) is None:
             continue
-        before = _pieces(repo.store, known.get(ref))
-        for path, oid in repo.store.records.pieces(tip).items():
-            if oid not in before:
-                for change in repo.store.records.changes(path, oid):
-                    found.update(blobs_of(change.fields))
+        found.update(repo.records.blobs_at(tip, _pieces(repo.store, known.get(ref))))
     return {digest: size for digest, size in found.items() if repo.cache.has(digest)}
 
 

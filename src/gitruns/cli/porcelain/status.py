@@ -54,6 +54,8 @@ def _record(found: RepoStatus, waiting: Waiting | None) -> dict[str, object]:
         "unsealed": list(found.unsealed),
         "unpublished": list(found.unpublished),
         "incomplete": list(found.incomplete),
+        "records": found.records,
+        "unsealed_records": found.unsealed_records,
         "cache_bytes": found.cache_bytes,
     }
 
@@ -66,7 +68,8 @@ def _lines(app: App, found: RepoStatus, waiting: Waiting | None, everything: boo
         ("Unpublished, no remote has their code", "git push publishes it", unpublished, "mark"),
         ("Incomplete, files are missing from their source", "git runs show RUN lists them", found.incomplete, "mark"),
     )
-    yield f"{_count(found.runs, 'run')}, {size(found.cache_bytes)} of artifacts here"
+    records = f", {_count(found.records, 'record')}" if found.records else ""
+    yield f"{_count(found.runs, 'run')}{records}, {size(found.cache_bytes)} of artifacts here"
     quiet = True
     for title, hint, runs, style in sections:
         if not runs:
