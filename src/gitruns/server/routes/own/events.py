@@ -132,7 +132,7 @@ def _listen(context: Context, fields: Fields) -> Any:
     try:
         request = EVENTS.read(fields)
     except GitRunsError as error:
-        return failure(error)
+        return failure(error, error.hint)
     return EventStream(_hubs.of(context.hub.repo), request, context.only)
 
 

@@ -32,15 +32,15 @@ class Failure(Struct, omit_defaults=True):
 _TOLD = ("column", "reason", "pointer")
 
 
-def failure(error: GitRunsError) -> Answer:
-    """Returns the answer to a request that an error of ours ended."""
+def failure(error: GitRunsError, hint: str | None) -> Answer:
+    """Returns the answer to a request that an error of ours ended, with what is to be done about it."""
     code = _code(error)
     more = {key: value for key, value in error.facts.items() if key not in (*_TOLD, "query") and plain(value)}
     said = Failure(
         error_code=code,
         message=_sayable(error.message),
         kind=error.kind,
-        hint=_sayable(error.hint) if error.hint else UNSET,
+        hint=_sayable(hint) if hint else UNSET,
         facts=msgspec.convert(more, dict[str, Any]) if more else UNSET,
     )
     for key in _TOLD:

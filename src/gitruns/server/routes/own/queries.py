@@ -11,7 +11,7 @@ from gitruns.query import Dialect
 from gitruns.server.calls import Context, Role
 from gitruns.server.routes.own.kinds import Filter, OrderBy
 from gitruns.server.routes.own.route import Route
-from gitruns.server.routes.own.scope import narrowed, of_all_one_may_see
+from gitruns.server.routes.own.scope import hint_for, narrowed, of_all_one_may_see
 
 Part = Literal["filter", "order_by"]
 
@@ -55,18 +55,18 @@ def check(context: Context, request: CheckRequest) -> Checked:
         try:
             context.hub.repo.search_run_ids(query, order_by=order, **how)
         except InvalidInputError as error:
-            errors.append(_said(where, error))
+            errors.append(_said(context, where, error))
     return Checked(errors)
 
 
-def _said(where: Part, error: InvalidInputError) -> QueryError:
+def _said(context: Context, where: Part, error: InvalidInputError) -> QueryError:
     facts = error.facts
     column, pointer = facts.get("column"), facts.get("pointer")
     return QueryError(
         where=where,
         message=str(facts.get("reason") or error.message),
         column=column if isinstance(column, int) else None,
-        suggestion=error.hint,
+        suggestion=hint_for(context, error),
         pointer=pointer if isinstance(pointer, str) else None,
     )
 

@@ -16,6 +16,7 @@ import msgspec
 from gitruns.errors import GitRunsError, InvalidInputError
 from gitruns.server.calls import Answer, Call, Context, Field, Fields, Role
 from gitruns.server.routes.own.failures import failure
+from gitruns.server.routes.own.scope import hint_for
 
 PREFIX = "/gitruns/v1"
 _IN_BRACES = re.compile(r"\{(\w+)\}")
@@ -77,7 +78,7 @@ class Route:
         try:
             found = self.act(context, self.read(fields))
         except GitRunsError as error:
-            return failure(error)
+            return failure(error, hint_for(context, error))
         body = msgspec.json.encode(found)
         if self.has_body:
             return Answer(body=body)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitruns.entities.ids import ExperimentId, RunId
 from gitruns.entities.run import Run
-from gitruns.errors import NotFoundError
+from gitruns.errors import GitRunsError, NotFoundError
 from gitruns.server.calls import Context
 
 _NOBODYS = "-"
@@ -40,6 +40,11 @@ def narrowed(context: Context, experiment_ids: Sequence[str] | None) -> list[Exp
     if experiment_ids is not None:
         return [ExperimentId(one) for one in experiment_ids]
     return None if context.only is None else [ExperimentId(one) for one in sorted(context.only)]
+
+
+def hint_for(context: Context, error: GitRunsError) -> str | None:
+    """Returns what to do about an error; what was likely meant may be a key that the limited are not to know of."""
+    return None if context.only is not None and error.kind == "bad-query" else error.hint
 
 
 def run_named(context: Context, run_id: str) -> Run:
