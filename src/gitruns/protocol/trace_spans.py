@@ -95,10 +95,12 @@ def _facts(known: TraceInfo | None, spans: Sequence[Span], new: Sequence[Span]) 
     """Returns the fields of the trace that change."""
     fields: dict[str, Any] = {}
     finished = known is not None and facts.FINISHED_KEY in known.metadata
-    if not finished:
-        start_ms, end_ms = span_times(spans)
+    start_ms, end_ms = span_times(spans)
+    if known is None or not finished:
         fields["time_ms"] = start_ms
         fields["duration_ms"] = None if end_ms is None else end_ms - start_ms
+    elif known.duration_ms is None and end_ms is not None:
+        fields["duration_ms"] = end_ms - known.time_ms
     if known is None or known.state in facts.OPEN_STATES:
         fields["state"] = state_of(spans) or "IN_PROGRESS"
     root = root_of(new)
