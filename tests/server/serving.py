@@ -11,11 +11,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from gitruns.server.auth.token_file import create_token, default_token_file
+from gitruns.server.calls import Role
 
 PROGRAM = Path(sys.executable).parent / "git-runs"
 _ADDRESS = re.compile(r" at (?:http://(?P<host>[^\s/]+):(?P<port>\d+)|unix:(?P<file>\S+))")
@@ -137,27 +140,47 @@ def bearer(secret: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {secret}"}
 
 
-def make_token(repo: Path, *options: str, environ: Mapping[str, str] | None = None) -> str:
-    """Returns the secret of a new token."""
-    result = subprocess.run(
-        [PROGRAM, "server", "token", "create", *options],
-        cwd=repo,
-        env=None if environ is None else dict(environ),
-        capture_output=True,
-        text=True,
-        check=True,
+def new_token(
+    repo: Path,
+    role: str,
+    *,
+    person: str = "Ada L <ada@example.org>",
+    experiments: tuple[str, ...] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> str:
+    """Returns the secret of a new token for a repository's server, made without a program of its own."""
+    name, _, email = person.rstrip(">").partition(" <")
+    path = default_token_file(repo / ".git", os.environ if environ is None else environ)
+    now_ms = time.time_ns() // 1_000_000
+    _, secret = create_token(
+        path, Role[role.upper()], name=name, email=email, experiments=experiments, now_ms=now_ms, expires_ms=None
     )
-    return result.stdout.strip()
+    return secret
+
+
+def make_token(repo: Path, *options: str, environ: Mapping[str, str] | None = None) -> str:
+    """Returns the secret of a token that `git runs server token create` has made."""
+    command = [PROGRAM, "server", "token", "create", *options]
+    env = dict(os.environ if environ is None else environ)
+    return subprocess.run(command, cwd=repo, env=env, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @contextmanager
-def serving(repo: Path, log: Path, *options: str, environ: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Runs `git runs server` on a free port until the block ends."""
+def serving(
+    repo: Path,
+    log: Path,
+    *options: str,
+    environ: Mapping[str, str] | None = None,
+    program: Sequence[str | Path] = (PROGRAM,),
+    user: str | None = None,
+) -> Iterator[Served]:
+    """Runs `git runs server` on a free port until the block ends, as another user if one is named."""
     port = () if "--unix-socket" in options or "--port" in options else ("--port", "0")
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [PROGRAM, "server", *port, *options],
+            [*program, "server", *port, *options],
             cwd=repo,
+            user=user,
             env=dict(os.environ if environ is None else environ),
             stdin=subprocess.DEVNULL,
             stdout=stream,

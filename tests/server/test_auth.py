@@ -19,7 +19,7 @@ from gitruns.errors import AccessDeniedError, CorruptDataError, NotFoundError
 from gitruns.server.auth.token_file import create_token, read_tokens, revoke_token
 from gitruns.server.auth.tokens import TokenChecker
 from gitruns.server.calls import Role
-from server.serving import PROGRAM, Served, bearer, make_token, serving
+from server.serving import PROGRAM, Served, bearer, new_token, serving
 
 EXPERIMENT = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 CREATE_RUN = "/api/2.0/mlflow/runs/create"
@@ -35,7 +35,7 @@ def _run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def tokens_needed(git_repo: Path, tmp_path: Path) -> Iterator[Served]:
-    make_token(git_repo, "--role", "admin")
+    new_token(git_repo, "admin")
     with serving(git_repo, tmp_path / "log", "--require-token") as server:
         yield server
 
@@ -44,7 +44,7 @@ def tokens_needed(git_repo: Path, tmp_path: Path) -> Iterator[Served]:
 
 
 def test_a_token_as_mlflows_clients_send_it(tokens_needed: Served, git_repo: Path) -> None:
-    secret = make_token(git_repo, "--role", "reader")
+    secret = new_token(git_repo, "reader")
     time.sleep(0.6)
     for headers in (bearer(secret), _basic("ada", secret), _basic("", secret)):
         assert tokens_needed.get(EXPERIMENT, headers).status == 200
@@ -121,7 +121,7 @@ def _create(path: Path, expires_ms: int | None = None) -> Any:
 
 
 def test_tokens_of_one_repository_open_no_other(git_repo: Path, tmp_path: Path) -> None:
-    secret = make_token(git_repo, "--role", "admin")
+    secret = new_token(git_repo, "admin")
     other = tmp_path / "other"
     run_git(tmp_path, "init", "--quiet", str(other))
     with serving(
@@ -144,7 +144,7 @@ def test_others_are_served_only_when_somebody_has_a_token(git_repo: Path) -> Non
         assert result.returncode == 2, options
         assert "no token was made yet" in result.stderr
         assert "git runs server token create" in result.stderr
-    make_token(git_repo, "--role", "reader")
+    new_token(git_repo, "reader")
     result = _run("server", "--check", "--port", "0", "--host", "0.0.0.0", cwd=git_repo)  # noqa: S104  nobody is served
     assert result.returncode == 0
     assert "for who has a token" in result.stderr
@@ -154,8 +154,8 @@ def test_others_are_served_only_when_somebody_has_a_token(git_repo: Path) -> Non
 
 
 def test_git_names_who_wrote_as_author(tokens_needed: Served, git_repo: Path) -> None:
-    bob = bearer(make_token(git_repo, "--role", "writer", "--person", "Bob B <bob@example.org>"))
-    eve = bearer(make_token(git_repo, "--role", "writer", "--person", "Eve E <eve@example.org>"))
+    bob = bearer(new_token(git_repo, "writer", person="Bob B <bob@example.org>"))
+    eve = bearer(new_token(git_repo, "writer", person="Eve E <eve@example.org>"))
     time.sleep(0.6)
     run = tokens_needed.post(CREATE_RUN, {"experiment_id": "0"}, bob).json["run"]["info"]["run_id"]
     done = {"run_id": run, "status": "FINISHED", "end_time": 1_800_000_000_000}

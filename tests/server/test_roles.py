@@ -13,7 +13,7 @@ from gitruns.server.calls import AnyCall, Call, Role
 from gitruns.server.records import Numbers
 from gitruns.server.routes import all_calls
 from gitruns.server.routes.service import metrics_call
-from server.serving import Served, bearer, isolated_environ, make_repo, make_token, serving
+from server.serving import Served, bearer, isolated_environ, make_repo, new_token, serving
 
 CALLS: tuple[AnyCall, ...] = (*all_calls(), metrics_call(Numbers()))
 PLACES = [(call, prefix) for call in CALLS for prefix in call.below]
@@ -21,7 +21,10 @@ OPEN = {"Health", "Version", "GetServerInfo", "UploadPart"}
 """What needs no token: what clients ask before they log in, and parts of an upload, whose address is the secret."""
 
 
-NARROWED = {"SearchExperiments"}
+NARROWED = {
+    *("SearchExperiments", "ListExperiments", "RunTable", "KnownKeys", "Status", "Events"),
+    *("CheckQuery", "OpenApi"),  # these say nothing of what is stored
+}
 """What somebody who is limited may ask without naming an experiment: the answer is of theirs alone."""
 
 
@@ -38,11 +41,11 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
     environ = isolated_environ(folder)
     repo = make_repo(folder / "project", environ)
     with serving(repo, folder / "first", environ=environ) as server:
-        assert server.post("/api/2.0/mlflow/experiments/create", {"name": "theirs"}).status == 200
+        theirs = server.post("/api/2.0/mlflow/experiments/create", {"name": "theirs"}).json["experiment_id"]
     tokens = {
-        "reader": make_token(repo, "--role", "reader", environ=environ),
-        "writer": make_token(repo, "--role", "writer", environ=environ),
-        "limited": make_token(repo, "--role", "admin", "--experiment", "theirs", environ=environ),
+        "reader": new_token(repo, "reader", environ=environ),
+        "writer": new_token(repo, "writer", environ=environ),
+        "limited": new_token(repo, "admin", experiments=(theirs,), environ=environ),
     }
     with serving(repo, folder / "log", "--require-token", environ=environ) as server:
         yield Walked(server, tokens)
@@ -113,7 +116,9 @@ def test_who_is_limited_reaches_nothing_else(walked: Walked) -> None:
         if call.role is Role.ANYONE:
             continue
         status = _status(walked.server, call, prefix, walked.tokens["limited"])
-        expected = (403,) if call.experiment_of is None else (200,) if call.message in NARROWED else (400, 403, 404, 422)
+        expected = (
+            (403,) if call.experiment_of is None else (200,) if call.message in NARROWED else (400, 403, 404, 422)
+        )
         assert status in expected, f"{call.method} {prefix}{call.path}: {status}"
 
 
@@ -138,6 +143,24 @@ def test_who_is_limited_works_in_their_own(walked: Walked) -> None:
     reply = server.post("/api/2.0/mlflow/runs/log-metric", {"run_id": others, **point}, token)
     assert (reply.status, reply.code) == (403, "PERMISSION_DENIED")
     assert server.post("/api/2.0/mlflow/runs/create", {"experiment_id": "0"}, token).status == 403
+
+
+def test_answers_for_who_is_limited_name_nothing_else(walked: Walked) -> None:
+    server, everybody = walked.server, bearer(walked.tokens["writer"])
+    other = server.post("/api/2.0/mlflow/experiments/create", {"name": "hidden-name"}, everybody).json["experiment_id"]
+    run = server.post("/api/2.0/mlflow/runs/create", {"experiment_id": other, "run_name": "hidden-run"}, everybody).json
+    run_id = run["run"]["info"]["run_id"]
+    batch = {"run_id": run_id, "params": [{"key": "hidden-key", "value": "hidden-value"}]}
+    assert server.post("/api/2.0/mlflow/runs/log-batch", batch, everybody).status == 200
+    limited = bearer(walked.tokens["limited"])
+    for call in CALLS:
+        if call.message in NARROWED - {"Events"}:
+            path, body = _path(call, call.below[0]), None if call.method == "GET" else {"query": "", "max_results": 100}
+            mine, everything = (server.call(call.method, path, body, headers).body for headers in (limited, everybody))
+            assert b"hidden" not in mine, call.message
+            assert run_id.encode() not in mine, call.message
+            if call.message in ("SearchExperiments", "ListExperiments"):
+                assert b"hidden-name" in everything
 
 
 def test_a_program_of_the_walk_is_no_path(tmp_path: Path) -> None:
