@@ -382,7 +382,7 @@ def test_a_newer_format_is_not_built_upon(repo: Repo, git_repo: Path) -> None:
     repo.records.put("trace", "tr-2", {"n": 1})
     with pytest.raises(InvalidInputError) as caught:
         repo.records.seal(force=True)
-    assert caught.value.kind == "newer-format"
+    assert caught.value.kind == "format-too-new"
     assert sorted(ids(reopened(repo))) == ["tr-1", "tr-2"]
 
 

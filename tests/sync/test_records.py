@@ -252,4 +252,4 @@ def test_a_newer_format_waits(ada: Clone, remote: Path) -> None:
     newer = run_git(remote, "mktree", stdin=f"100644 blob {blob(remote, 'gitruns 2' + chr(10))}\tformat\n")
     run_git(remote, "update-ref", EVIL_REF, commit(remote, newer))
     report = ada.fetch()
-    assert [one.kind for one in report.waiting] == ["newer-format"]
+    assert [one.kind for one in report.waiting] == ["format-too-new"]

@@ -109,7 +109,7 @@ class RecordTrees:
         files = self._files(tip)
         version = self._version(files)
         if version > FORMAT_VERSION:
-            raise InvalidInputError(f"commit {tip[:12]} is of format {version}", kind="newer-format")
+            raise InvalidInputError(f"commit {tip[:12]} is of format {version}", kind="format-too-new")
         good = set(known)
         fresh = {path: oid for path, oid in self.pieces(tip).items() if oid not in good}
         return max((newest_ms(self.changes(path, oid, strict=True)) for path, oid in fresh.items()), default=0)
@@ -188,7 +188,7 @@ class RecordTrees:
         if version > FORMAT_VERSION:
             raise InvalidInputError(
                 f"cannot add to records of format {version}: this gitruns writes format {FORMAT_VERSION}",
-                kind="newer-format",
+                kind="format-too-new",
                 hint="pip install --upgrade gitruns",
             )
         del files[FORMAT_FILE]

@@ -66,7 +66,7 @@ def seal_records(repo: Repo, folder: Path, *, force: bool) -> Sealed:
     """Seals what is journalled in `folder`, durably, and removes journals that are done.
 
     Without `force` only when it is much, many, or old. Two processes never do so at once: the other's is awaited with
-    `force`, else left to it. Raises `GitRunsError` (kind `newer-format`) when a newer gitruns has written the ref.
+    `force`, else left to it. Raises `GitRunsError` (kind `format-too-new`) when a newer gitruns has written the ref.
     """
     if not journal_sizes(folder):
         return NOTHING
