@@ -8,6 +8,7 @@ It is kept in the environment, as MLflow keeps it, so that the processes that a 
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 from pathlib import Path
@@ -16,13 +17,16 @@ from urllib.parse import unquote, urlsplit
 from gitruns.errors import InvalidInputError
 from gitruns.mlflow.exceptions import speaks_mlflow
 from gitruns.protocol.addresses import SCHEME, repo_folder, repo_uri
-from gitruns.protocol.hub import Hub, hub_at
+from gitruns.protocol.hub import Hub, close_all, hub_at
 
 VARIABLE = "MLFLOW_TRACKING_URI"
 REPO_VARIABLE = "GITRUNS_REPO"
 
 _AROUND = SCHEME
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+# Registered when this is imported, before a run can begin: so runs are ended first, and then what is left is closed.
+atexit.register(close_all)
 
 _given_repo: str | None = None
 _set_repo: str | None = None

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from gitruns.entities.dataset import DatasetInput
+from gitruns.mlflow.absent import Absent
 from gitruns.mlflow.entities.records import Dataset as DatasetRecord
 from gitruns.tracking import datasets
 
@@ -92,9 +93,12 @@ def _source(source: Any) -> Any:
     return source if source is None or isinstance(source, str) or hasattr(source, "__fspath__") else str(source)
 
 
-def __getattr__(name: str) -> Any:
-    if name.startswith("__"):
-        raise AttributeError(name)
-    from gitruns.mlflow.absent import Absent
+_ABSENT = frozenset(
+    "from_huggingface from_polars from_spark from_tensorflow get_source load_delta delete_dataset".split()
+)
 
-    return Absent(f"data.{name}")
+
+def __getattr__(name: str) -> Any:
+    if name in _ABSENT:
+        return Absent(f"data.{name}")
+    raise AttributeError(f"module 'gitruns.mlflow.data' has no attribute '{name}'")

@@ -33,12 +33,14 @@ def need(package: str, what: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
+        name = _PACKAGES.get(package, package)
         raise MlflowException(
-            f"{what} needs the package '{package}'",
-            "BAD_REQUEST",
-            kind="missing-package",
-            hint=f"pip install {package}",
+            f"{what} needs the package '{name}'", "BAD_REQUEST", kind="missing-package", hint=f"pip install {name}"
         ) from error
+
+
+_PACKAGES = {"PIL.Image": "pillow", "skops.io": "skops", "sklearn": "scikit-learn"}
+"""What is installed for a module, where that has another name."""
 
 
 def dump(thing: Any, file: Path, form: str, trusted: list[str] | None = None) -> None:

@@ -1,7 +1,9 @@
 """`mlflow.pyfunc`: models of one's own, and any saved model as something that predicts."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gitruns.mlflow.absent import Absent
 from gitruns.mlflow.pyfunc.python_model import PythonModel, PythonModelContext
 
 if TYPE_CHECKING:
@@ -22,16 +24,14 @@ __all__ = [
 
 _HOMES = {"PyFuncModel": "loaded", "load_model": "saving", "log_model": "saving", "save_model": "saving"}
 
+_ABSENT = frozenset("ChatAgent ChatModel EnvType ResponsesAgent add_to_model build_model_env get_default_conda_env ")
+
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        from gitruns.mlflow.absent import Absent
-
+    if name in _ABSENT:
         return Absent(f"pyfunc.{name}")
-    from importlib import import_module
-
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gitruns.mlflow.pyfunc' has no attribute '{name}'")
     found = getattr(import_module(f"gitruns.mlflow.pyfunc.{_HOMES[name]}"), name)
     globals()[name] = found
     return found

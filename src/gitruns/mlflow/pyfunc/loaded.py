@@ -95,7 +95,7 @@ def _frame(data: Any, schema: Schema) -> Any:
     names: list[object] = list(schema.input_names())
     if isinstance(data, pd.DataFrame):
         if not any(name in data.columns for name in names) and len(data.columns) == len(names):
-            numbered = list(data.columns) == list(range(len(names)))
+            numbered = data.columns.tolist() == [*range(len(names))]
             return data.set_axis(names, axis=1) if numbered else data
         return data
     if isinstance(data, Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class PythonModelContext:
@@ -25,8 +25,17 @@ class PythonModelContext:
         return self._model_config
 
 
+class TypeHints(NamedTuple):
+    """What MLflow asks a model for when it loads it: the types that `predict` is annotated with. Here none count."""
+
+    input: Any = None
+    output: Any = None
+
+
 class PythonModel:
     """The base of a model of one's own: `predict(self, context, model_input, params=None)`, or without `context`."""
+
+    predict_type_hints = TypeHints()
 
     def load_context(self, context: PythonModelContext) -> None:
         """Called once when the model is loaded."""

@@ -1,6 +1,9 @@
 """`mlflow.sklearn`: scikit-learn models saved, loaded and logged by themselves."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from gitruns.mlflow.absent import Absent
 
 if TYPE_CHECKING:
     from gitruns.mlflow.sklearn.autologging import autolog
@@ -30,16 +33,14 @@ __all__ = [
 
 _HOMES = {"autolog": "autologging", "load_model": "saving", "log_model": "saving", "save_model": "saving"}
 
+_ABSENT = frozenset("get_default_conda_env get_default_pip_requirements".split())
+
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        from gitruns.mlflow.absent import Absent
-
+    if name in _ABSENT:
         return Absent(f"sklearn.{name}")
-    from importlib import import_module
-
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gitruns.mlflow.sklearn' has no attribute '{name}'")
     found = getattr(import_module(f"gitruns.mlflow.sklearn.{_HOMES[name]}"), name)
     globals()[name] = found
     return found
