@@ -89,6 +89,18 @@ def test_artifacts_of_every_sort(same: Same, tmp_path: Path) -> None:
     same(scenario)
 
 
+def _summaries(mlflow: Any, experiment: str) -> list[tuple[str, str, str]]:
+    store = mlflow.tracking._tracking_service.utils._get_store()
+    if hasattr(store, "_search_datasets"):
+        found = store._search_datasets([experiment])
+        return [(one.name, one.digest, str(one.context)) for one in found]
+    import requests
+
+    address = f"{mlflow.get_tracking_uri()}/ajax-api/2.0/mlflow/experiments/search-datasets"
+    reply = requests.post(address, json={"experiment_ids": [experiment]}, timeout=30)
+    return [(one["name"], one["digest"], str(one.get("context"))) for one in reply.json()["dataset_summaries"]]
+
+
 def test_datasets(same: Same) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"x": [1.0, 2.0], "y": [0, 1]})
@@ -107,9 +119,7 @@ def test_datasets(same: Same) -> None:
         transcript.say("from code", [one.dataset.name for one in listed])
         source = mlflow.data.get_source(next(one.dataset for one in found if one.dataset.name == "train"))
         transcript.say("source", type(source).__name__)
-        store = mlflow.tracking._tracking_service.utils._get_store()
-        summaries = store._search_datasets([experiment])
-        transcript.say("summaries", sorted((one.name, one.digest, str(one.context)) for one in summaries))
+        transcript.say("summaries", sorted(_summaries(mlflow, experiment)))
 
     same(scenario)
 
@@ -165,6 +175,40 @@ def test_logged_models_autologging_and_loading(same: Same) -> None:
     same(scenario)
 
 
+def test_autologging_of_xgboost(same: Same) -> None:
+    pytest.importorskip("xgboost")
+
+    def scenario(mlflow: Any, transcript: Transcript) -> None:
+        import numpy
+        import xgboost
+
+        data = numpy.arange(40.0).reshape(20, 2)
+        target = (data[:, 0] > 20).astype(int)
+        transcript.experiment(mlflow.set_experiment("boosted").experiment_id)
+        mlflow.xgboost.autolog(log_datasets=False)
+        try:
+            with mlflow.start_run() as run:
+                train = xgboost.DMatrix(data, label=target)
+                params = {"objective": "binary:logistic", "max_depth": 2}
+                booster = xgboost.train(params, train, num_boost_round=4, evals=[(train, "train")], verbose_eval=False)
+        finally:
+            mlflow.xgboost.autolog(disable=True)
+        client = mlflow.MlflowClient()
+        logged = client.get_run(run.info.run_id)
+        transcript.say("params", logged.data.params)
+        transcript.say("metrics", {key: round(value, 6) for key, value in logged.data.metrics.items()})
+        transcript.say("history", [one.step for one in client.get_metric_history(run.info.run_id, "train-logloss")])
+        transcript.say("files", sorted(one.path for one in client.list_artifacts(run.info.run_id)))
+        model_id = logged.outputs.model_outputs[0].model_id
+        loaded = mlflow.xgboost.load_model(f"models:/{model_id}")
+        transcript.say("same model", bool(numpy.allclose(loaded.predict(train), booster.predict(train))))
+        mlflow.register_model(f"models:/{model_id}", "boosted")
+        predicted = mlflow.pyfunc.load_model("models:/boosted/1").predict(data)
+        transcript.say("predicts", [round(float(one), 5) for one in predicted])
+
+    same(scenario)
+
+
 def test_logged_models_by_hand(same: Same) -> None:
     def scenario(mlflow: Any, transcript: Transcript) -> None:
         if not hasattr(mlflow, "initialize_logged_model"):
@@ -214,7 +258,7 @@ def test_logged_models_by_hand(same: Same) -> None:
         page = client.search_logged_models(
             [experiment], max_results=3, order_by=[{"field_name": "name"}], page_token=page.token
         )
-        transcript.say("last page", ([one.name for one in page], page.token))
+        transcript.say("last page", ([one.name for one in page], page.token or None))
         client.delete_logged_model(models[2])
         transcript.refused("deleted", client.get_logged_model, models[2])
         transcript.refused("left", _names, client, experiment, None, [{"field_name": "name"}])

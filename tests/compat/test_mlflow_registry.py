@@ -23,6 +23,12 @@ def _without_source(version: Any) -> dict[str, Any]:
     return {key: value for key, value in dict(version).items() if key not in ("source", "run_link")}
 
 
+def _from_elsewhere(client: Any) -> Any:
+    client.create_registered_model("elsewhere")
+    made = client.create_model_version("elsewhere", "s3://bucket/elsewhere")
+    return int(made.version), made.source, client.get_model_version_download_uri("elsewhere", 1)
+
+
 def test_models_versions_aliases_and_stages(same: Same) -> None:
     def scenario(mlflow: Any, transcript: Transcript) -> None:
         client = mlflow.MlflowClient()
@@ -38,15 +44,13 @@ def test_models_versions_aliases_and_stages(same: Same) -> None:
                 "digits", f"runs:/{run_id}/model", run_id, tags={"n": str(number)}, description=f"number {number}"
             )
             transcript.say("version", {**_without_source(version), "version": int(version.version)})
-        other = client.create_model_version("digits", "s3://bucket/elsewhere", run_link="http://x")
-        transcript.say("elsewhere", (int(other.version), other.source, other.run_link, other.run_id))
-        transcript.say("download", client.get_model_version_download_uri("digits", 5))
         client.set_registered_model_alias("digits", "champion", 2)
         client.set_registered_model_alias("digits", "challenger", 3)
         client.set_registered_model_alias("digits", "champion", 3)
         transcript.say("by alias", int(client.get_model_version_by_alias("digits", "champion").version))
         transcript.say("aliases", sorted(client.get_model_version("digits", 3).aliases))
-        transcript.say("of the model", client.get_registered_model("digits").aliases)
+        aliases = client.get_registered_model("digits").aliases
+        transcript.say("of the model", {alias: int(version) for alias, version in aliases.items()})
         for alias in ("latest", "v1", "a b", ""):
             transcript.refused(f"alias {alias}", client.set_registered_model_alias, "digits", alias, 1, words=False)
         transcript.refused("no alias", client.get_model_version_by_alias, "digits", "nobody")
@@ -59,7 +63,13 @@ def test_models_versions_aliases_and_stages(same: Same) -> None:
         stages = [client.get_model_version("digits", number).current_stage for number in range(1, 5)]
         transcript.say("stages", stages)
         transcript.refused(
-            "archive", client.transition_model_version_stage, "digits", 4, "None", archive_existing_versions=True
+            "archive",
+            client.transition_model_version_stage,
+            "digits",
+            4,
+            "None",
+            archive_existing_versions=True,
+            over_http="INTERNAL_ERROR",
         )
         transcript.refused("odd stage", client.transition_model_version_stage, "digits", 4, "Attic")
         latest = client.get_latest_versions("digits")
@@ -91,6 +101,11 @@ def test_models_versions_aliases_and_stages(same: Same) -> None:
         copied = client.copy_model_version("models:/numbers/4", "copies")
         transcript.say("copied", (copied.name, int(copied.version), copied.source, copied.tags))
         client.delete_registered_model("numbers")
+        linked = client.create_model_version("copies", f"runs:/{run_id}/model", run_id, run_link="http://x")
+        transcript.say("link", (int(linked.version), linked.run_link))
+        transcript.refused(
+            "elsewhere", _from_elsewhere, client, words=False, over_http="INVALID_PARAMETER_VALUE"
+        )  # a server keeps no place that a client makes up
         transcript.refused("delete a model twice", client.delete_registered_model, "numbers")
         transcript.refused("nothing", client.get_registered_model, "numbers")
 
@@ -117,8 +132,10 @@ def test_searches_of_the_registry(same: Same) -> None:
         page = client.search_registered_models(max_results=3)
         transcript.say("page", [one.name for one in page])
         page = client.search_registered_models(max_results=3, page_token=page.token)
-        transcript.say("last page", ([one.name for one in page], page.token))
-        transcript.refused("too many", client.search_registered_models, max_results=1001)
+        transcript.say("last page", ([one.name for one in page], page.token or None))
+        transcript.refused(
+            "too many", client.search_registered_models, max_results=1001, over_http="INVALID_PARAMETER_VALUE"
+        )
         for text in (
             "name = 'a'",
             f"run_id = '{run_id}' AND name = 'b'",

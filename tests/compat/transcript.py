@@ -9,7 +9,7 @@ from typing import Any
 
 _ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _TIMES = re.compile(r"(_time|_timestamp|^timestamp)$")
-_LEFT_OUT = {"user_id", "workspace", "effective_trace_archival_retention", "dataset_uuid"}
+_LEFT_OUT = {"user_id", "workspace", "deployment_job_state", "effective_trace_archival_retention", "dataset_uuid"}
 _OWN_TAGS = ("mlflow.source.git.", "mlflow.user", "mlflow.source.")
 
 
@@ -88,7 +88,9 @@ class Transcript:
         if isinstance(value, (list, tuple, set)):
             return [self._plain(one) for one in self._ordered(value)]
         if hasattr(value, "__iter__"):  # MLflow's entities yield their properties
-            return {"": type(value).__name__, **self._plain(dict(value))}
+            # What is not set comes over HTTP as empty text.
+            set_ones = {name: None if one == "" else one for name, one in dict(value).items()}
+            return {"": type(value).__name__, **self._plain(set_ones)}
         return self._text(str(value))
 
     def _ordered(self, values: Iterable[Any]) -> list[Any]:
