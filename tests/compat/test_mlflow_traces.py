@@ -433,7 +433,7 @@ def test_every_filter_and_order_finds_the_same_traces(same: Same) -> None:
         transcript.say("with all that belongs to it", [_shown(one) for one in store.search_traces([experiment])[0]])
         transcript.say("elsewhere", store.search_traces(["765"])[0])
         transcript.refused("no results", store.search_traces, [experiment], max_results=0)
-        transcript.refused("too many", store.search_traces, [experiment], max_results=50_001)
+        transcript.refused("too many", store.search_traces, [experiment], max_results=50_001, words=False)
         transcript.refused("broken token", store.search_traces, [experiment], page_token="rubbish", words=False)  # noqa: S106
         whole = store.batch_get_traces([f"tr-{number:032x}" for number in (5, 4, 1)])
         transcript.say("whole", [_spans(one) for one in whole])
@@ -511,5 +511,142 @@ def test_assessments(same: Same) -> None:
         lost = Feedback(name="x", value=1, trace_id=trace_id, overrides="a-nothing")
         transcript.refused("overrides nothing", store.create_assessment, lost)
         transcript.say("all", _shown(store.get_trace_info(trace_id)))
+
+    same(scenario)
+
+
+def test_scorers(same: Same) -> None:
+    def scenario(mlflow: Any, transcript: Transcript) -> None:
+        api, store = mlflow.MlflowClient(), _store(mlflow)
+        experiment, other = (transcript.experiment(api.create_experiment(name)) for name in ("scored", "other"))
+
+        def shown(one: Any) -> Any:
+            return one.scorer_name, one.scorer_version, one._serialized_scorer
+
+        text = json.dumps({"name": "length", "builtin_scorer_pydantic_data": {"model": "openai:/small"}})
+        transcript.say("first", shown(store.register_scorer(experiment, "length", text)))
+        transcript.say("second", shown(store.register_scorer(experiment, "length", '{"name": "longer"}')))
+        store.register_scorer(experiment, "a b/ç", "{}")
+        store.register_scorer(other, "length", "{}")
+        transcript.say("latest", [shown(one) for one in store.list_scorers(experiment)])
+        transcript.say("versions", [shown(one) for one in store.list_scorer_versions(experiment, "length")])
+        transcript.say("one", shown(store.get_scorer(experiment, "length", 1)))
+        transcript.say("the last", shown(store.get_scorer(experiment, "length")))
+        ids = {one.scorer_id for one in store.list_scorer_versions(experiment, "length")}
+        transcript.say("one id", len(ids))
+        transcript.refused("no version", store.get_scorer, experiment, "length", 7)
+        transcript.refused("no scorer", store.get_scorer, experiment, "nothing")
+        transcript.refused("versions of none", store.list_scorer_versions, experiment, "nothing")
+        transcript.refused("delete none", store.delete_scorer, experiment, "nothing")
+        transcript.refused("no name", store.register_scorer, experiment, "  ", "{}")
+        transcript.refused("empty model", store.register_scorer, experiment, "x", text.replace("openai:/small", " "))
+        transcript.refused("no experiment", store.register_scorer, "12345", "x", "{}")
+        store.delete_scorer(experiment, "length", 1)
+        transcript.say("left", [shown(one) for one in store.list_scorer_versions(experiment, "length")])
+        store.delete_scorer(experiment, "length")
+        transcript.say("all", [shown(one) for one in store.list_scorers(experiment)])
+        transcript.say("begins again", shown(store.register_scorer(experiment, "length", "{}")))
+
+    same(scenario)
+
+
+DATASET_SEARCHES: list[tuple[str, list[str]]] = [
+    ("", ["name ASC"]),
+    ("name = 'set 1'", []),
+    ("name LIKE 'set%'", ["name DESC"]),
+    ("name ILIKE 'SET %' AND name != 'set 2'", ["name"]),
+    ("name IN ('set 0', 'set 2')", ["name"]),
+    ("tags.n = '1'", ["name"]),
+    ("tags.n != '1'", ["name"]),
+    ("created_time > 5", ["last_update_time", "name"]),
+    ("created_by = 'ada'", ["name"]),
+    ("nothing = 'x'", []),
+    ("tags.n IN ('1')", []),
+    ("created_time > 'late'", []),
+    ("", ["nothing"]),
+    ("", ["name UP"]),
+]
+
+
+def test_evaluation_datasets(same: Same) -> None:
+    def scenario(mlflow: Any, transcript: Transcript) -> None:
+        from mlflow.genai import datasets
+
+        api, store = mlflow.MlflowClient(), _store(mlflow)
+        experiment, other = (transcript.experiment(api.create_experiment(name)) for name in ("evaluated", "other"))
+
+        def shown(one: Any) -> Any:
+            tags = {key: text for key, text in (one.tags or {}).items() if key != "mlflow.user"}
+            ids = [transcript._experiments[found] for found in sorted(one.experiment_ids)]
+            return one.name, tags, one.schema, one.profile, sorted(ids)
+
+        made = datasets.create_dataset(name="questions", experiment_id=experiment, tags={"kind": "small", "n": "1"})
+        transcript.say("new", shown(made))
+        transcript.say("no rows", len(made.to_df()))
+        rows = [
+            {"inputs": {"q": "one?", "n": 1}, "expectations": {"answer": "1"}},
+            {"inputs": {"q": "two?", "n": 2.5}, "outputs": {"a": [1]}, "tags": {"hard": "yes"}},
+            {"inputs": {"n": 1, "q": "one?"}, "expectations": {"more": True}},
+        ]
+        made.merge_records(rows)
+
+        def told(frame: Any) -> Any:
+            listed = frame.sort_values("created_time", kind="stable").to_dict("records")
+            return sorted(
+                (
+                    json.dumps(one["inputs"], sort_keys=True),
+                    one["outputs"],
+                    one["expectations"],
+                    {key: text for key, text in one["tags"].items() if key != "mlflow.user"},
+                    one["source_type"],
+                )
+                for one in listed
+            )
+
+        again = datasets.get_dataset(dataset_id=made.dataset_id)
+        transcript.say("with rows", shown(again))
+        transcript.say("rows", told(again.to_df()))
+        transcript.say("same digest", len(again.digest))
+        again.merge_records([{"inputs": {"q": "two?", "n": 2.5}, "outputs": "plain", "expectations": {"x": None}}])
+        again = datasets.get_dataset(dataset_id=made.dataset_id)
+        transcript.say("merged", told(again.to_df()))
+        transcript.say("its types", again.schema)
+        transcript.say(
+            "upserted", store.upsert_dataset_records(made.dataset_id, [{"inputs": {"q": "three?"}}, rows[0]])
+        )
+        found, token = store._load_dataset_records(made.dataset_id, max_results=2)
+        rest, last = store._load_dataset_records(made.dataset_id, max_results=2, page_token=token)
+        transcript.say("pages", (len(found), len(rest), last))
+        transcript.say(
+            "delete rows", store.delete_dataset_records(made.dataset_id, [rest[0].dataset_record_id, "dr-no"])
+        )
+        transcript.say("left", len(datasets.get_dataset(dataset_id=made.dataset_id).to_df()))
+        datasets.set_dataset_tags(dataset_id=made.dataset_id, tags={"kind": "large", "more": 5})
+        datasets.delete_dataset_tag(dataset_id=made.dataset_id, key="n")
+        transcript.say("tagged", shown(datasets.get_dataset(dataset_id=made.dataset_id)))
+        datasets.add_dataset_to_experiments(dataset_id=made.dataset_id, experiment_ids=[other])
+        transcript.say("of both", shown(datasets.get_dataset(dataset_id=made.dataset_id)))
+        datasets.remove_dataset_from_experiments(dataset_id=made.dataset_id, experiment_ids=[experiment])
+        transcript.say("of one", shown(datasets.get_dataset(dataset_id=made.dataset_id)))
+        transcript.refused("no experiment", store.add_dataset_to_experiments, made.dataset_id, ["12345"], words=False)
+        transcript.refused("no dataset", store.get_dataset, "d-nothing")
+        transcript.refused("tag none", store.set_dataset_tags, "d-nothing", {"a": "b"})
+        for number in range(3):
+            store.create_dataset(f"set {number}", tags={"n": str(number % 2)}, experiment_ids=[other])
+        for text, order in DATASET_SEARCHES:
+
+            def names(text: str = text, order: list[str] = order) -> list[str]:
+                return [one.name for one in store.search_datasets([other], text, order_by=order)]
+
+            transcript.refused(f"{text} by {order}", names, words=False)
+        page = store.search_datasets(filter_string="name LIKE 'set%'", order_by=["name"], max_results=2)
+        transcript.say("page", [one.name for one in page])
+        page = store.search_datasets(
+            filter_string="name LIKE 'set%'", order_by=["name"], max_results=2, page_token=page.token
+        )
+        transcript.say("last page", ([one.name for one in page], page.token or None))
+        datasets.delete_dataset(dataset_id=made.dataset_id)
+        datasets.delete_dataset(dataset_id=made.dataset_id)
+        transcript.refused("deleted", store.get_dataset, made.dataset_id, words=False)
 
     same(scenario)

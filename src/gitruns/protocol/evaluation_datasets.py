@@ -229,7 +229,7 @@ def _new_row(key: str, dataset_id: str, given: Mapping[str, Any], now: int) -> R
         id=key,
         dataset_id=dataset_id,
         inputs=given.get("inputs") or {},
-        outputs=given.get("outputs"),
+        outputs=given.get("outputs", {}),
         expectations=given.get("expectations"),
         tags=given.get("tags"),
         source=_source_of(given.get("source")),
@@ -270,7 +270,7 @@ def _schema_with(known: str | None, rows: Iterable[Mapping[str, Any]]) -> dict[s
         for part in ("inputs", "outputs", "expectations"):
             value = row.get(part)
             if isinstance(value, Mapping) and isinstance(schema[part], dict):
-                schema[part] = {**{key: _type_of(one) for key, one in value.items()}, **schema[part]}
+                schema[part] |= {key: _type_of(one) for key, one in value.items() if key not in schema[part]}
             elif part == "outputs" and value is not None and not schema[part]:
                 schema[part] = _type_of(value)
     return schema
