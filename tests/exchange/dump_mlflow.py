@@ -19,7 +19,7 @@ def dump(folder, kind):
     """Returns everything, by id, in plain values."""
     tracking, registry, _ = open_stores(folder, kind)
     experiments = list_experiments(tracking)
-    found = {"experiments": {}, "runs": {}, "models": {}, "logged": {}}
+    found = {"experiments": {}, "runs": {}, "models": None, "logged": None}
     for one in experiments:
         times = {key: getattr(one, key, None) for key in ("creation_time", "last_update_time")}
         tags = sorted(dict(one.tags).items()) if hasattr(one, "tags") else None
@@ -30,11 +30,10 @@ def dump(folder, kind):
     for run_id, run in list_runs(tracking, list(names)).items():
         found["runs"][run_id] = dump_run(tracking, run, names)
     if registry is not None:
-        for model in list_models(registry):
-            found["models"][model.name] = dump_model(registry, model)
-    if hasattr(tracking, "search_logged_models"):
-        for model in tracking.search_logged_models(list(names)):
-            found["logged"][model.model_id] = dump_logged(model, names)
+        found["models"] = {model.name: dump_model(registry, model) for model in list_models(registry)}
+    if hasattr(tracking, "create_logged_model"):
+        listed = tracking.search_logged_models(list(names))
+        found["logged"] = {model.model_id: dump_logged(model, names) for model in listed}
     return json.loads(json.dumps(found, sort_keys=True))
 
 

@@ -30,7 +30,7 @@ def import_() -> None:
     """
 
 
-import_.examples = ("git runs import mlflow mlruns --dry-run", "git runs import mlflow http://localhost:5000")
+import_.examples = ("git runs export --to mlflow:/tmp/mlruns", "git runs import mlflow /tmp/mlruns")
 
 
 def import_options(function: F) -> F:
@@ -44,10 +44,9 @@ def import_options(function: F) -> F:
     "mlflow",
     exits=(*WRITING, NO),
     examples=[
-        "git runs import mlflow mlruns --dry-run",
-        "git runs import mlflow sqlite:///mlflow.db",
-        "git runs import mlflow postgresql://localhost/mlflow --artifacts /data/mlartifacts",
-        "git runs import mlflow https://mlflow.example.org",
+        "git runs export --to mlflow:/tmp/mlruns",
+        "git runs import mlflow /tmp/mlruns --dry-run",
+        "git runs import mlflow /tmp/mlruns --json",
     ],
 )
 @click.argument("source", metavar="SOURCE")
@@ -64,8 +63,8 @@ def import_options(function: F) -> F:
 def mlflow(app: App, source: str, folders: Sequence[Path], dry_run: bool, as_json: bool) -> int:
     """Bring in everything from an MLflow store
 
-    SOURCE is a folder (mlruns), an SQLite file, the address of a database, or of a server: what MLFLOW_TRACKING_URI
-    was. MLflow need not be installed. A server is asked with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
+    SOURCE is a folder (mlruns), an SQLite file, the address of a database (postgresql://host/mlflow) or of a server
+    (http://host:5000): what MLFLOW_TRACKING_URI was. MLflow need not be installed. A server is asked with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
     MLFLOW_TRACKING_PASSWORD. Exits with 1 when something could not be carried; it is named, the rest is there.
     """
     from gitruns.exchange.mlflow.opening import open_mlflow

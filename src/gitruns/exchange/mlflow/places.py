@@ -34,7 +34,7 @@ class ArtifactFolders:
         `own` is the folder where they are when the store is as MLflow lays it out, `usual` the end of such an address:
         both are tried where the address leads elsewhere, because stores are moved and copied.
         """
-        if own is not None and own.is_dir() and any(os.scandir(own)):
+        if own is not None and _has_entries(own):
             yield from artifacts_below(own, of)
             return
         named = local_path(uri)
@@ -52,6 +52,14 @@ class ArtifactFolders:
     def _may_open(self, folder: Path) -> bool:
         real = Path(os.path.realpath(folder))
         return any(real.is_relative_to(root) for root in self.roots)
+
+
+def _has_entries(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entries)
+    except OSError:
+        return False
 
 
 def local_path(uri: str) -> Path | None:

@@ -1,0 +1,404 @@
+"""MLflow's stores: what MLflow itself has written comes in whole, goes out again, and is the same."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import run_git
+from exchange.conftest import make_project
+from exchange.round_trip import comparable, differences, dump, gitruns, write
+from gitruns.entities.ids import RunId
+from gitruns.entities.run import MODEL_KIND, Lifecycle, RunStatus
+from gitruns.errors import InvalidInputError, NotFoundError
+from gitruns.exchange.foreign import IMPORTED_ID_TAG, run_id_of
+from gitruns.exchange.importing import import_all
+from gitruns.exchange.mlflow.exporting import export_file_store
+from gitruns.exchange.mlflow.opening import open_mlflow
+from gitruns.exchange.report import ImportReport
+from gitruns.repo import Repo
+
+
+def bring(project: Path, source: Path | str, *artifacts: Path, **how: object) -> tuple[Repo, ImportReport]:
+    """Imports from a store."""
+    repo = Repo.open(project)
+    store = open_mlflow(str(source), artifacts=artifacts, environ={})
+    try:
+        return repo, import_all(repo, store, **how)  # type: ignore[arg-type]
+    finally:
+        store.close()
+
+
+def all_refs(project: Path) -> str:
+    """Every ref with what it is at."""
+    return run_git(project, "for-each-ref")
+
+
+def first_run(mlruns: Path, *, with_end: bool = True) -> Path:
+    """The folder of some run that is not deleted."""
+    for meta in sorted(mlruns.glob("*/*/meta.yaml")):
+        text = meta.read_text()
+        if "run_id:" in text and "lifecycle_stage: active" in text and ("end_time: null" in text) != with_end:
+            return meta.parent
+    raise AssertionError("no such run")
+
+
+# The whole way
+
+
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_what_mlflow_wrote_comes_back_the_same(
+    kind: str, written: Callable[[str], Path], project: Path, tmp_path: Path
+) -> None:
+    round_trip(written(kind), kind, project, tmp_path / "after")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("kind", ["file", "sqlite"])
+def test_a_thousand_runs_come_back_the_same(kind: str, project: Path, tmp_path: Path) -> None:
+    write(tmp_path / "before", kind, 1000)
+    round_trip(tmp_path / "before", kind, project, tmp_path / "after")
+
+
+def round_trip(before: Path, kind: str, project: Path, after: Path) -> None:
+    """Imports, exports, and holds what MLflow reads there against what it reads here."""
+    after.mkdir()
+    source = before / ("mlruns" if kind == "file" else "mlflow.db")
+    gitruns(project, "import", "mlflow", source)
+    refs = all_refs(project)
+    assert "nothing new" in gitruns(project, "import", "mlflow", source)
+    assert all_refs(project) == refs
+    gitruns(project, "export", "--to", f"mlflow:{after / 'mlruns'}")
+    there = comparable(dump(before, kind), kind=kind)
+    assert there["runs"] and there["models"] and there["logged"]
+    assert differences(there, comparable(dump(after, "file"), kind="file")) == []
+
+
+def test_verify_finds_nothing_wrong(mlruns: Path, project: Path) -> None:
+    repo, _ = bring(project, mlruns)
+    assert list(repo.verify()) == []
+    run_git(project, "fsck", "--strict")
+
+
+def test_importing_twice_changes_nothing(mlruns: Path, project: Path) -> None:
+    bring(project, mlruns)
+    before = all_refs(project)
+    _, report = bring(project, mlruns)
+    assert report.runs == [] and report.known == 23 and report.experiments == report.models == report.versions == 0
+    assert all_refs(project) == before
+
+
+def test_equal_stores_give_equal_trees(project: Path, written: Callable[[str], Path], tmp_path: Path) -> None:
+    make_project(tmp_path / "other")
+    (first, _), (second, _) = bring(project, written("file") / "mlruns"), bring(tmp_path / "other", written("file"))
+    assert trees_of(first) == trees_of(second)
+
+
+def trees_of(repo: Repo) -> dict[RunId, object]:
+    """The files of each run."""
+    return {one: repo.store.list_tree_files(tip) for one, tip in repo.store.run_tips().items()}
+
+
+def test_a_dry_run_writes_nothing(mlruns: Path, project: Path) -> None:
+    before = all_refs(project)
+    repo, report = bring(project, mlruns, dry_run=True)
+    assert len(report.runs) == 20 and report.experiments == 3 and report.models == 2 and report.artifacts == 46
+    assert all_refs(project) == before
+    assert repo.list_runs(lifecycle=None) == [] and not (repo.folder / "cache" / "o").exists()
+    _, real = bring(project, mlruns)
+    assert (real.runs, real.artifacts, real.versions) == (report.runs, report.artifacts, report.versions)
+
+
+# What it is here
+
+
+def test_runs_keep_what_they_are(mlruns: Path, project: Path) -> None:
+    repo, _ = bring(project, mlruns)
+    runs = repo.list_runs(lifecycle=None)
+    named = {run.info.name: run for run in runs}
+    run = repo.get_run(named["run-4"].info.id)
+    assert run.info.start_time_ms == 1600000240000 and run.info.end_time_ms == 1600000240100
+    assert run.info.user == "ada" and run.info.entry_point == "train.py" and run.info.status is RunStatus.FINISHED
+    assert run.info.parent_run_id == named["run-3"].info.id
+    assert run.params == {"lr": "0.4", "group/name": "text 4", "nothing": "None"}
+    assert run.metrics["loss"].count == 3 and run.metrics["bad"].nan == 1
+    assert {one.path for one in run.artifacts} == {"model/MLmodel", "a b ü.bin"}
+    assert {(one.name, one.context) for one in run.inputs} == {("digits", "training"), ("other", None)}
+    assert named["run-7"].info.lifecycle is Lifecycle.DELETED
+    assert repo.find_experiment("given up").lifecycle is Lifecycle.DELETED  # type: ignore[union-attr]
+    assert "mlflow.runName" not in run.tags and IMPORTED_ID_TAG not in run.tags
+
+
+def test_logged_models_are_records_of_their_kind(mlruns: Path, project: Path) -> None:
+    repo, report = bring(project, mlruns)
+    models = repo.list_runs(kind=MODEL_KIND)
+    assert len(report.logged_models) == 3 and len(models) == 2
+    ready = next(one for one in models if one.info.name == "model-0")
+    assert repo.get_run(ready.info.parent_run_id or RunId("")).info.name == "run-1"
+    assert len(repo.get_run(ready.info.id).artifacts) == 2
+
+
+def test_versions_keep_their_numbers(mlruns: Path, project: Path) -> None:
+    repo, _ = bring(project, mlruns)
+    model = repo.models.find("digits")
+    assert model is not None and model.description == "all of it" and model.tags == {"team": "vision"}
+    by_number = {one.number: one for one in model.versions.values()}
+    assert sorted(by_number) == [1, 2, 3] and by_number[2].lifecycle is Lifecycle.DELETED
+    assert by_number[1].stage.value == "Production" and by_number[1].path == "model"
+    assert model.aliases == {"champion": by_number[3].id}
+    assert run_git(project, "rev-parse", "models/digits/v1^{}")
+
+
+def test_with_a_remote_numbers_are_claims(mlruns: Path, project: Path, tmp_path: Path) -> None:
+    run_git(tmp_path, "init", "--quiet", "--bare", "remote.git")
+    run_git(project, "remote", "add", "origin", str(tmp_path / "remote.git"))
+    run_git(project, "push", "--quiet", "origin", "HEAD")
+    repo, _ = bring(project, mlruns)
+    model = repo.models.find("digits")
+    assert model is not None and sorted(one.claim or 0 for one in model.versions.values()) == [1, 2, 3]
+    assert not any(one.confirmed for one in model.versions.values())
+
+
+def test_a_number_that_is_taken_is_not_given_again(mlruns: Path, project: Path) -> None:
+    from gitruns.registry import Registry
+
+    repo = Repo.open(project)
+    Registry(repo).create_model("digits")
+    Registry(repo).create_version("digits", "s3://bucket/mine")
+    _, report = bring(project, mlruns)
+    assert report.renumbered == {"digits v1": 2, "digits v2": 3, "digits v3": 4}
+    refs = all_refs(project)
+    bring(project, mlruns)
+    assert all_refs(project) == refs
+
+
+def test_runs_are_children_of_the_commit_that_they_name(project: Path, tmp_path: Path) -> None:
+    commit = run_git(project, "rev-parse", "HEAD")
+    write(tmp_path / "store", "file", 8, commit)
+    repo, report = bring(project, tmp_path / "store")
+    assert report.linked == 4 + 3  # the models of a linked run are of its code
+    run = next(run for run in repo.list_runs() if run.info.name == "run-1")
+    assert run_git(project, "rev-parse", f"runs/{run.info.id}~2") == commit
+    # In a repository that does not have the commit the run says which it is, and has no parent.
+    make_project(tmp_path / "other")
+    run_git(tmp_path / "other", "commit", "--quiet", "--allow-empty", "--amend", "-m", "another")
+    other, report = bring(tmp_path / "other", tmp_path / "store")
+    assert report.linked == 0 and other.get_run(run.info.id).info.source.commit == commit
+    assert run_git(tmp_path / "other", "rev-list", "--count", f"runs/{run.info.id}") == "2"
+    assert list(other.verify()) == []
+
+
+def test_ids_of_another_form_become_ids_and_stay_known(mlruns: Path, project: Path, tmp_path: Path) -> None:
+    folder = first_run(mlruns)
+    odd = folder.rename(folder.with_name("6f1c9e1c-old-form"))
+    meta = (odd / "meta.yaml").read_text().replace(folder.name, odd.name)
+    (odd / "meta.yaml").write_text(meta)
+    repo, report = bring(project, mlruns)
+    run = repo.get_run(run_id_of("mlflow", odd.name))
+    assert run.info.id in report.runs and run.tags[IMPORTED_ID_TAG] == odd.name
+    assert bring(project, mlruns)[1].runs == []
+    export_file_store(repo, tmp_path / "out", [run.info.id], everything=False, progress=lambda done, total: None)
+    assert (tmp_path / "out" / odd.parent.name / odd.name / "meta.yaml").exists()
+
+
+# What is not as it should be
+
+
+def test_a_damaged_run_is_named_and_the_rest_goes_on(mlruns: Path, project: Path) -> None:
+    runs = [meta.parent for meta in sorted(mlruns.glob("*/*/meta.yaml")) if "run_id:" in meta.read_text()]
+    (runs[0] / "meta.yaml").write_text("a: [b\n")
+    (runs[1] / "meta.yaml").write_text("")
+    (runs[2] / "metrics" / "loss").write_text("1600000000000 what 1\n")
+    (runs[3] / "meta.yaml").unlink()
+    (runs[4] / "params" / "lr").write_bytes(b"\xff\xfe")
+    (runs[5] / "meta.yaml").write_text((runs[6] / "meta.yaml").read_text())
+    repo, report = bring(project, mlruns)
+    named = " ".join(one.what for one in report.problems)
+    assert all(run.name in named for run in runs[:6])
+    assert len(report.runs) == 20 - 6
+    assert not {RunId(run.name) for run in runs[:6]} & set(repo.store.run_tips())
+
+
+def test_metrics_of_every_form_are_read(mlruns: Path, project: Path) -> None:
+    folder = first_run(mlruns)
+    (folder / "metrics" / "old").write_text("1550000000 0.5\n1600000000000 0.25\n")
+    (folder / "metrics" / "deep" / "er").parent.mkdir()
+    (folder / "metrics" / "deep" / "er").write_text("1600000000000 inf 7 data set d1\n\n1600000000001 -1e-05 -8\r\n")
+    repo, _ = bring(project, mlruns)
+    points = {(one.metric, one.step, one.time_ms, one.value) for one in repo.iter_points(RunId(folder.name))}
+    assert {("old", 0, 1550000000000, 0.5), ("old", 0, 1600000000000, 0.25)} <= points
+    assert {("deep/er", 7, 1600000000000, float("inf")), ("deep/er", -8, 1600000000001, -1e-05)} <= points
+
+
+def test_nothing_is_followed_out_of_the_store(mlruns: Path, project: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "key.txt").write_text("PRIVATE")
+    folder = first_run(mlruns)
+    (folder / "artifacts" / "link.txt").symlink_to(secret / "key.txt")
+    (folder / "artifacts" / "folder").symlink_to(secret)
+    others = [one for one in mlruns.glob("*/*/meta.yaml") if "run_id:" in one.read_text() and one.parent != folder]
+    (others[0].parent / "params" / "leak").symlink_to(secret / "key.txt")
+    for target, address in zip(others[1:4], (f"file://{secret}", f"{mlruns}/../secret", str(secret)), strict=True):
+        shutil.rmtree(target.parent / "artifacts")
+        lines = [line for line in target.read_text().splitlines() if not line.startswith("artifact_uri")]
+        target.write_text("\n".join([*lines, f"artifact_uri: {address}"]) + "\n")
+    os.remove(others[4])
+    others[4].symlink_to(secret / "key.txt")
+    repo, report = bring(project, mlruns)
+    told = " ".join(f"{one.what}: {one.why}" for one in report.problems)
+    assert "link.txt" in told and "'folder'" in told and told.count("not below the store") == 3
+    for path in (repo.folder / "cache" / "o").rglob("*"):
+        assert not path.is_file() or b"PRIVATE" not in path.read_bytes()
+    # What a person names may be read.
+    make_project(tmp_path / "again")
+    again, _ = bring(tmp_path / "again", mlruns, secret)
+    assert [one.path for one in again.get_run(RunId(others[1].parent.name)).artifacts] == ["key.txt"]
+
+
+def test_a_hostile_meta_file_is_no_more_than_damage(mlruns: Path, project: Path) -> None:
+    folder = first_run(mlruns)
+    (folder / "meta.yaml").write_text("a: !!python/object/apply:os.system ['touch /tmp/owned']\n")
+    names = "abcdefghij"
+    lines = [f"{name}: &{name} [{', '.join(['*' + before] * 9)}]" for before, name in itertools.pairwise(names)]
+    bomb = "\n".join(["a: &a [x, x, x, x, x, x, x, x, x]", *lines, ""])
+    other = next(one for one in mlruns.glob("*/*/meta.yaml") if one.parent != folder and "run_id:" in one.read_text())
+    other.write_text(bomb)
+    _, report = bring(project, mlruns)
+    assert len(report.runs) == 18 and len(report.problems) == 2
+
+
+def test_values_that_are_too_long_are_cut_and_said(mlruns: Path, project: Path) -> None:
+    folder = first_run(mlruns)
+    (folder / "params" / "long").write_text("x" * 7000)
+    (folder / "tags" / "long").write_text("y" * 9000)
+    repo, report = bring(project, mlruns)
+    run = repo.get_run(RunId(folder.name))
+    assert len(str(run.params["long"])) == 6000 and len(run.tags["long"]) == 8000
+    assert len(report.problems) == 2 and all("cut to" in one.why for one in report.problems)
+
+
+def test_what_is_no_store_is_refused(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("hello")
+    (tmp_path / "empty").mkdir()
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE t (a)").connection.close()
+    for name in ("file.txt", "empty"):
+        with pytest.raises(InvalidInputError) as caught:
+            open_mlflow(str(tmp_path / name), environ={})
+        assert caught.value.kind == "bad-source"
+    with pytest.raises(NotFoundError):
+        open_mlflow(str(tmp_path / "nowhere"), environ={})
+    assert "no database of MLflow" in failed(project, "import", "mlflow", str(tmp_path / "other.db"))
+
+
+def failed(project: Path, *args: str) -> str:
+    """What a command says that fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "gitruns.cli.start", *args], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode not in (0, 70) and "Traceback" not in done.stderr, done.stderr
+    return done.stderr
+
+
+# Stopped
+
+
+def test_an_import_that_is_killed_goes_on(written: Callable[[str], Path], project: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path\n"
+        "from gitruns.repo import Repo; from gitruns.exchange.importing import import_all\n"
+        "from gitruns.exchange.mlflow.opening import open_mlflow\n"
+        "store = open_mlflow(sys.argv[2], environ={})\n"
+        "def tell(done, total):\n    print(done, flush=True); time.sleep(0.03)\n"
+        "import_all(Repo.open(Path(sys.argv[1])), store, progress=tell, at_once=3)\n"
+    )
+    words = [sys.executable, "-c", program, str(project), str(written("file") / "mlruns")]
+    for wanted in (5, 14):
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) >= wanted:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.wait()
+        process.stdout.close()
+        time.sleep(0.05)
+    half = len(Repo.open(project).store.run_tips())
+    assert 0 < half < 23
+    repo, report = bring(project, written("file"))
+    assert report.known == half and len(report.runs) + len(report.logged_models) == 23 - half
+    make_project(tmp_path / "whole")
+    whole, _ = bring(tmp_path / "whole", written("file"))
+    assert trees_of(repo) == trees_of(whole) and list(repo.verify()) == []
+    assert len(repo.models.find("digits").versions) == 3  # type: ignore[union-attr]
+
+
+def test_many_runs_go_straight_to_the_archive(project: Path, tmp_path: Path) -> None:
+    mlruns = tmp_path / "mlruns"
+    for number in range(230):
+        folder = mlruns / "0" / f"{number:032x}"
+        (folder / "metrics").mkdir(parents=True)
+        status = 1 if number == 7 else 3
+        (folder / "meta.yaml").write_text(
+            f"run_id: '{number:032x}'\nexperiment_id: 0\nname: n{number}\nstatus: {status}\n"
+            "start_time: 1600000000000\nend_time: 1600000001000\nuser_id: ada\nlifecycle_stage: active\n"
+        )
+        (folder / "metrics" / "acc").write_text(f"1600000000000 0.{number} 1\n")
+    (mlruns / "0" / "meta.yaml").write_text("experiment_id: 0\nname: Default\nlifecycle_stage: active\n")
+    repo, report = bring(project, mlruns)
+    assert len(report.runs) == 230 and len(repo.store.segments()) == 1
+    assert list(repo.store.loose_run_tips()) == [f"{7:032x}"]
+    assert repo.count_runs("acc >= 0.0") == 230
+    assert list(repo.verify()) == []
+
+
+# The command
+
+
+def test_the_command_says_what_it_did(mlruns: Path, project: Path) -> None:
+    said = gitruns(project, "import", "mlflow", mlruns, "--dry-run")
+    assert "would import 20 runs, 3 logged models, 3 experiments, 2 registered models, 2 versions" in said
+    done = subprocess.run(
+        [sys.executable, "-m", "gitruns.cli.start", "import", "mlflow", str(mlruns), "--json"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    record = json.loads(done.stdout)
+    assert len(record["runs"]) == 20 and record["problems"] == [] and record["left_out"] == {}
+
+
+def test_an_export_replaces_nothing(mlruns: Path, project: Path, tmp_path: Path) -> None:
+    bring(project, mlruns)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_text("mine")
+    assert "is there already" in failed(project, "export", "--to", f"mlflow:{tmp_path / 'there'}")
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".there")] == []
+
+
+def test_a_query_says_which_runs_are_exported(mlruns: Path, project: Path, tmp_path: Path) -> None:
+    bring(project, mlruns)
+    gitruns(project, "export", "--to", f"mlflow:{tmp_path / 'some'}", "name = 'run-1'")
+    runs = [meta for meta in (tmp_path / "some").glob("*/*/meta.yaml") if "run_id:" in meta.read_text()]
+    assert len(runs) == 2 or len([one for one in runs if one.parent.parent.name != "models"]) == 1
+
+
+@pytest.fixture(autouse=True)
+def no_leftovers(project: Path) -> Iterator[None]:
+    """No half-written file may stay behind."""
+    yield
+    spills = list((project / ".git" / "gitruns" / "tmp").glob("*"))
+    assert spills == []
