@@ -170,7 +170,7 @@ class App:
     def _context(self, request: Request, caller: Caller) -> Context:
         if self._hub is None:
             raise refused("this server is still starting", "TEMPORARILY_UNAVAILABLE")
-        base_url = f"{request.scope['scheme']}://{caller.host}{self._settings.base_path}"
+        base_url = f"{request.scheme}://{caller.host}{self._settings.base_path}"
         return Context(self._hub, caller.person, base_url, self._settings, caller.only)
 
     async def _fields(

@@ -33,6 +33,12 @@ class Request:
         return self.method in CHANGES
 
     @property
+    def scheme(self) -> str:
+        """How the client reached us, or the proxy between: who lies about it gets addresses that do not work."""
+        given = self.headers.get(b"x-forwarded-proto")
+        return given.decode() if given in (b"http", b"https") else str(self.scope["scheme"])
+
+    @property
     def has_body(self) -> bool:
         """Whether a body comes with it, or may come."""
         return b"transfer-encoding" in self.headers or self.headers.get(b"content-length", b"0") != b"0"
