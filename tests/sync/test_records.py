@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 
 from conftest import run_git
 from gitruns.entities.record import MAX_DEPTH
+from gitruns.errors import NotFoundError
 from gitruns.repo import Repo
+from gitruns.repo.garbage import collect_garbage
 from gitruns.sync.bundle import read_bundle, write_bundle
 from sync.conftest import Clone, MakeClone
 
@@ -253,3 +256,79 @@ def test_a_newer_format_waits(ada: Clone, remote: Path) -> None:
     run_git(remote, "update-ref", EVIL_REF, commit(remote, newer))
     report = ada.fetch()
     assert [one.kind for one in report.waiting] == ["format-too-new"]
+
+
+# Purges
+
+
+def everything_in(folder: Path, *refs: str) -> str:
+    """All bytes of all objects that refs reach, as text."""
+    listed = run_git(folder, "rev-list", "--objects", "--no-object-names", *(refs or ("--all",))).splitlines()
+    given = ("\n".join(listed) + "\n").encode()
+    out = subprocess.run(["git", "cat-file", "--batch"], cwd=folder, input=given, capture_output=True, check=True)
+    return out.stdout.decode(errors="replace")
+
+
+def test_a_purge_takes_the_bytes_from_all_clones(ada: Clone, bob: Clone, remote: Path) -> None:
+    put(ada, "t1", text="very secret")
+    put(ada, "t2", text="harmless")
+    ada.push()
+    bob.fetch()
+    put(bob, "t1", note="secret too")
+    bob.push()
+    ada.fetch()
+    ada.repo.records.purge("trace", "t1")
+    assert state(ada) == {"t2": {"text": "harmless"}}
+    assert "very secret" not in everything_in(ada.folder, ref_of(ada))
+    assert ada.push().records == 1
+    assert "very secret" not in everything_in(remote)
+    report = bob.fetch()
+    assert report.rewritten_records == () and report.records == 2
+    assert state(bob) == {"t2": {"text": "harmless"}}, "hidden at once"
+    assert "very secret" not in everything_in(bob.folder) and "secret too" in everything_in(bob.folder)
+    collect_garbage(bob.repo, dry_run=False)
+    assert bob.push().records == 1
+    assert "secret" not in everything_in(remote)
+    ada.fetch()
+    assert "secret" not in everything_in(ada.folder)
+    assert state(ada) == state(bob) == {"t2": {"text": "harmless"}}
+    assert ada.refs("refs/runs/records/") == bob.refs("refs/runs/records/")
+    assert ada.push().is_up_to_date and bob.push().is_up_to_date and bob.fetch().is_up_to_date
+
+
+def test_a_purge_beats_what_others_did_meanwhile(ada: Clone, bob: Clone) -> None:
+    put(ada, "t1", text="x")
+    ada.push()
+    bob.fetch()
+    ada.repo.records.purge("trace", "t1")
+    put(bob, "t1", text="later", deleted=None)
+    ada.push()
+    bob.sync()
+    ada.fetch()
+    assert state(ada) == state(bob) == {}
+    assert ada.repo.records.is_purged("trace", "t1") and bob.repo.records.is_purged("trace", "t1")
+    put(ada, "t1", text="again")
+    assert state(ada) == {}, "its id is not given twice"
+    with pytest.raises(NotFoundError):
+        ada.repo.records.purge("trace", "t9")
+
+
+def test_a_ref_that_lost_more_than_was_purged_is_not_taken_for_a_purge(ada: Clone, bob: Clone, remote: Path) -> None:
+    put(ada, "t1", text="x")
+    put(ada, "t2", text="y")
+    ada.push()
+    bob.fetch()
+    ada.repo.records.purge("trace", "t1")
+    ada.push()
+    day = run_git(remote, "ls-tree", "--name-only", ref_of(ada)).splitlines()[0]
+    lines = [
+        found
+        for path in run_git(remote, "ls-tree", "-r", "--name-only", ref_of(ada)).splitlines()
+        if path.endswith(".jsonl")
+        for found in run_git(remote, "show", f"{ref_of(ada)}:{path}").splitlines()
+    ]
+    only_the_purge = "".join(f"{one}\n" for one in lines if '"purged":true' in one)
+    run_git(remote, "update-ref", ref_of(ada), commit(remote, tree_of(remote, "1.jsonl", only_the_purge, day=day)))
+    report = bob.fetch()
+    assert report.rewritten_records == (ref_of(ada),)
+    assert state(bob) == {"t2": {"text": "y"}}

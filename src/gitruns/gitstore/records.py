@@ -7,11 +7,11 @@ Source: docs/format.md, "Records".
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
 
 from gitruns.entities.ids import ObjectId, WriterId
-from gitruns.entities.record import Change
+from gitruns.entities.record import PURGED, Change, encode_change
 from gitruns.entities.run import Identity
 from gitruns.errors import InvalidInputError
 from gitruns.gitstore import refs
@@ -42,6 +42,9 @@ from gitruns.gitstore.trees import read_as, walk_tree
 
 MERGER = Identity(name="gitruns", email="gitruns@localhost")
 _KEPT_TREES = 64
+
+IsPurged = Callable[[str, str], bool]
+"""Says of a record, by kind and id, whether it is deleted for good."""
 
 
 class RecordTrees:
@@ -176,6 +179,56 @@ class RecordTrees:
         oid = self._backend.write_object("commit", encode_commit(commit))
         self._backend.sync({*written, oid}, ())
         return oid
+
+    # Purges
+
+    def supersedes(self, tip: ObjectId, other: ObjectId, is_purged: IsPurged) -> bool:
+        """Returns whether nothing but changes of purged records is lost when `tip` takes the place of `other`.
+
+        What `tip` itself calls purged counts as purged too.
+        """
+        if self.has_all_of(tip, other):
+            return True
+        mine, theirs = self.pieces(tip).items(), self.pieces(other).items()
+        kept = self._lines(mine - theirs)
+        lost = [change for line, change in self._lines(theirs - mine).items() if line not in kept]
+        said = {(change.kind, change.id) for change in kept.values() if change.fields.get(PURGED)}
+        return all((one.kind, one.id) in said or is_purged(one.kind, one.id) for one in lost)
+
+    def _lines(self, pieces: Iterable[tuple[str, ObjectId]]) -> dict[bytes, Change]:
+        return {encode_change(one): one for path, oid in pieces for one in self.changes(path, oid)}
+
+    def without_purged(self, writer: WriterId, tip: ObjectId, is_purged: IsPurged, identity: Identity) -> ObjectId:
+        """Writes the pieces of a commit without changes of purged records and returns the new commit; no ref is moved.
+
+        It has no parent, so nothing holds what was there. That records were purged stays said. The commit itself when
+        there is nothing to leave out.
+        """
+        before = self._writable(tip)
+        files = dict(before)
+        written: set[ObjectId] = set()
+        for path, oid in self.pieces(tip).items():
+            changes = self.changes(path, oid)
+            kept = [one for one in changes if PURGED in one.fields or not is_purged(one.kind, one.id)]
+            if len(kept) == len(changes):
+                continue
+            del files[path]
+            for _, data in encode_pieces(kept):
+                files[path] = self._write("blob", data, written)
+        if files == before:
+            return tip
+        author = Author(identity, self._time_ms(tip))
+        commit = self._signer.write_commit(
+            Commit(
+                tree=self._write_tree(files, written),
+                parents=(),
+                author=author,
+                committer=author,
+                message=message("records: without what was purged", {"Writer": writer}),
+            )
+        )
+        self._backend.sync({*written, commit}, ())
+        return commit
 
     def sync_ref(self, writer: WriterId) -> None:
         """Makes the ref of a writer durable."""

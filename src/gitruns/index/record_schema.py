@@ -39,6 +39,7 @@ CREATE TABLE records (
     hidden INTEGER NOT NULL, stamps TEXT NOT NULL, fields TEXT NOT NULL
 );
 CREATE UNIQUE INDEX records_by_id ON records (kind, id);
+CREATE INDEX records_purged ON records (hidden) WHERE hidden = 2;
 CREATE INDEX records_by_time ON records (kind, time_ms DESC, id);
 
 CREATE TABLE labels (

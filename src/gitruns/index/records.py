@@ -17,7 +17,7 @@ from gitruns.entities.record import Change, Record, RecordState
 from gitruns.entities.stamp import Stamp
 from gitruns.errors import GitRunsError
 from gitruns.index.database import Database, reading, writing
-from gitruns.index.record_rows import DELETED, SHOWN, apply_changes, named_blobs, newest_stamp, state_of
+from gitruns.index.record_rows import DELETED, PURGED, SHOWN, apply_changes, named_blobs, newest_stamp, state_of
 from gitruns.index.record_schema import INDEXED_FIELDS, MAX_LABEL_LENGTH, RECORDS_SCHEMA
 
 T = TypeVar("T")
@@ -113,6 +113,11 @@ class RecordIndex:
         """Returns how many records there are of each kind, deleted ones left out."""
         sql = "SELECT kind, count(*) FROM records WHERE hidden = 0 GROUP BY kind ORDER BY kind"
         return self._answer(lambda connection: dict(connection.execute(sql).fetchall()))
+
+    def purged(self) -> set[tuple[str, str]]:
+        """Returns kind and id of the records that are deleted for good."""
+        sql = f"SELECT kind, id FROM records WHERE hidden = {PURGED}"  # noqa: S608  our own number
+        return self._answer(lambda connection: set(connection.execute(sql)))
 
     def blobs(self) -> dict[Digest, int]:
         """Returns the large content that records name, deleted ones too: digest → size."""

@@ -109,7 +109,7 @@ class _Garbage:
         self._tidy()
         return self._report
 
-    # Purged runs
+    # Purged runs and records
 
     def _holds(self) -> list[Held]:
         """Lets go of purged runs whose time is over, and returns what they were."""
@@ -125,6 +125,8 @@ class _Garbage:
         if not self._report.dry_run:
             self._store.holding.release([held.run_id for held in over])
             self._forget_journals()
+            with self._noting("records"):
+                self._repo.records.drop_purged()
         return over
 
     def _forget_journals(self) -> None:

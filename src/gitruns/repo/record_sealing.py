@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from gitruns.entities.ids import ObjectId, is_object_id
 from gitruns.entities.record import Change
-from gitruns.errors import ConflictError, GitRunsError
+from gitruns.errors import ConflictError, GitRunsError, LockedError
 from gitruns.journal import is_done, journal_sizes, read_changes
 from gitruns.repo.private_lock import only_one
 from gitruns.repo.record_source import decoded
 
 if TYPE_CHECKING:
+    from gitruns.gitstore.records import IsPurged
     from gitruns.repo.repo import Repo
 
 SEAL_ABOVE_BYTES = 1024 * 1024
@@ -78,6 +79,17 @@ def seal_records(repo: Repo, folder: Path, *, force: bool) -> Sealed:
         if not force or time.monotonic() > deadline:
             return NOTHING
         time.sleep(0.02)
+
+
+def drop_purged(repo: Repo, folder: Path, is_purged: IsPurged) -> bool:
+    """Makes the ref of this clone anew without what was purged, when there is something to leave out; returns that.
+
+    Everything journalled must be sealed. Raises `LockedError` (kind `records-busy`) while another process seals.
+    """
+    with only_one(folder.parent / _LOCK_FILE) as mine:
+        if not mine:
+            raise LockedError("cannot clean up records: another process seals them", kind="records-busy")
+        return _Sealing(repo, folder).drop_purged(is_purged)
 
 
 def unsealed_changes(repo: Repo, folder: Path) -> int:
@@ -153,6 +165,22 @@ class _Sealing:
                 self._records.sync_ref(writer)
                 return Sealed(len(changes), commit, tip, covers)
         raise ConflictError("cannot seal records: others keep moving their ref", kind="ref-moved")
+
+    def drop_purged(self, is_purged: IsPurged) -> bool:
+        """Moves the ref to a commit without what was purged; what journals are sealed is then said of that one."""
+        writer = self._repo.writer
+        tip = self._records.tip(writer)
+        if tip is None:
+            return False
+        commit = self._records.without_purged(writer, tip, is_purged, self._repo.identity())
+        if commit == tip:
+            return False
+        covers = self._covers()
+        # Should the ref not move after all, the note does not count, and the one before it does.
+        self._note(_Mark(commit, covers))
+        self._records.set_tip(writer, commit, tip)
+        self._records.sync_ref(writer)
+        return True
 
     # How far journals are sealed
 

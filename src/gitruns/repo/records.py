@@ -31,7 +31,7 @@ from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.index import RecordIndex, blobs_of, index_path
 from gitruns.journal import change_journal
 from gitruns.repo.indexing import user_cache_folder
-from gitruns.repo.record_sealing import SEAL_ABOVE_BYTES, Sealed, seal_records, unsealed_changes
+from gitruns.repo.record_sealing import SEAL_ABOVE_BYTES, Sealed, drop_purged, seal_records, unsealed_changes
 from gitruns.repo.record_source import RepoRecordSource
 
 if TYPE_CHECKING:
@@ -125,6 +125,31 @@ class Records:
         self._is_ahead = newest.time_ms > time.time_ns() // 1_000_000 + FAR_AHEAD_MS
         if not self._is_ahead and (self._last is None or newest > self._last):
             self._last = newest
+
+    def purge(self, kind: str, id: str) -> None:  # noqa: A002  as callers say it
+        """Deletes a record for good, here and, once they have fetched that, in all clones; nothing brings it back.
+
+        It is hidden at once. Its changes go from this clone's ref now, from those of others when these run
+        `git runs gc`; git's own gc removes the objects then. Raises `NotFoundError` when there is none.
+        """
+        if self.index.get(kind, id) is None:
+            raise NotFoundError(f"there is no {kind} '{id[:80]}'", kind="record-not-found")
+        with self._lock:
+            stamp = self._next_stamp(kind, id, {PURGED: True})
+        self._journal.append([encode_change(Change(kind, id, stamp, {PURGED: True}))])
+        self.drop_purged()
+
+    def is_purged(self, kind: str, id: str) -> bool:  # noqa: A002  as callers say it
+        """Returns whether a record is deleted for good."""
+        state = self.index.get(kind, id)
+        return state is not None and state.is_purged
+
+    def drop_purged(self) -> bool:
+        """Takes what was purged, by anybody, out of this clone's own ref; returns whether there was anything."""
+        self._journal.rotate()
+        self.seal(force=True)
+        purged = self.index.purged()
+        return bool(purged) and drop_purged(self._repo, self._folder, lambda kind, one: (kind, one) in purged)
 
     # Reading
 

@@ -152,7 +152,7 @@ class _Fetching:
 
     def _follows(self, ref: str, old: ObjectId, new: ObjectId) -> bool:
         if refs.records_writer_of(ref) is not None:
-            return keeps_all(self._repo.store, old, new)
+            return keeps_all(self._repo, old, new)
         return refs.run_id_of(ref) is None or self._mirror.follows(old, new)
 
     def _is_missed(self, ref: str, oid: ObjectId, there: Mapping[str, ObjectId]) -> bool:

@@ -292,7 +292,7 @@ class Joiner:
 
     def _record(self, writer: WriterId, tip: ObjectId, ref: str) -> None:
         if self._is_time(ref, tip, look_at(self._store, writer, tip)):
-            self.joined.records += take_in(self._store, writer, tip)
+            self.joined.records += take_in(self._repo, writer, tip)
 
     # What is wrong
 

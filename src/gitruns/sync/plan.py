@@ -282,7 +282,7 @@ class Planner:
             held = () if self._restore else (*self._state.lost, *self._state.rewritten)
             if old == tip or ref in held or refs.records_writer_of(ref) is None:
                 continue
-            if old is None or builds_on(self._store, old, tip):
+            if old is None or builds_on(self._repo, old, tip):
                 plan.records[ref] = tip
             elif ref not in self._state.quarantined and ref not in self._state.waiting:
                 plan.ahead.add(ref)

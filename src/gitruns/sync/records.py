@@ -29,39 +29,51 @@ def look_at(store: GitStore, writer: WriterId, tip: ObjectId) -> int:
     return store.records.validate(tip, known)
 
 
-def take_in(store: GitStore, writer: WriterId, tip: ObjectId) -> int:
+def take_in(repo: Repo, writer: WriterId, tip: ObjectId) -> int:
     """Joins a good commit with what is here, and returns how many pieces came."""
+    records = repo.store.records
     for _ in range(_ATTEMPTS):
-        here = store.records.tip(writer)
-        merged = tip if here is None else store.records.merge(writer, (here, tip))
+        here = records.tip(writer)
+        merged = tip if here is None else _joined(repo, writer, here, tip)
         if merged == here:
             return 0
         try:
-            store.records.set_tip(writer, merged, here)
+            records.set_tip(writer, merged, here)
         except ConflictError:
             continue
-        before = set() if here is None else set(store.records.pieces(here).values())
-        return len(set(store.records.pieces(merged).values()) - before)
+        before = set() if here is None else set(records.pieces(here).values())
+        return max(len(set(records.pieces(merged).values()) - before), 1)
     raise ConflictError(f"cannot take in records of '{writer}': others keep changing them", kind="ref-moved")
 
 
-def keeps_all(store: GitStore, old: ObjectId, new: ObjectId) -> bool:
-    """Returns whether a ref that went from one commit to another has kept all it had, as far as is known here."""
-    has = store.backend.has_object
-    if old == new or not has(old) or not has(new):
-        return True
-    try:
-        return store.records.has_all_of(new, old)
-    except GitRunsError:
-        return True  # what is wrong with it is found when it is looked at
+def _joined(repo: Repo, writer: WriterId, here: ObjectId, tip: ObjectId) -> ObjectId:
+    """Returns the commit that two states make: one of them when it lacks nothing, or only what was purged."""
+    records = repo.store.records
+    forward = records.supersedes(tip, here, repo.records.is_purged)
+    back = records.supersedes(here, tip, repo.records.is_purged)
+    if forward and back:
+        return min(here, tip)  # the same in every clone
+    if forward or back:
+        return tip if forward else here
+    return records.merge(writer, (here, tip))
 
 
-def builds_on(store: GitStore, old: ObjectId, new: ObjectId) -> bool:
-    """Returns whether it is known here that nothing is lost when `new` takes the place of `old`."""
+def keeps_all(repo: Repo, old: ObjectId, new: ObjectId) -> bool:
+    """Returns whether a ref that went from one commit to another has kept all but what was purged, as far as known."""
+    has = repo.store.backend.has_object
+    return not has(old) or not has(new) or _supersedes(repo, new, old, unknown=True)
+
+
+def builds_on(repo: Repo, old: ObjectId, new: ObjectId) -> bool:
+    """Returns whether it is known here that nothing but what was purged is lost when `new` takes the place of `old`."""
+    return _supersedes(repo, new, old, unknown=False)
+
+
+def _supersedes(repo: Repo, new: ObjectId, old: ObjectId, *, unknown: bool) -> bool:
     try:
-        return store.records.has_all_of(new, old)
+        return repo.store.records.supersedes(new, old, repo.records.is_purged)
     except GitRunsError:
-        return False
+        return unknown  # what is wrong with it is found when it is looked at
 
 
 def blobs_in(repo: Repo, moved: Mapping[str, ObjectId], known: Mapping[str, ObjectId]) -> dict[Digest, int]:
