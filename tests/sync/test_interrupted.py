@@ -76,6 +76,7 @@ def test_a_wire_that_is_cut(clone: MakeClone, wire: CutWire, remote: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_a_wire_that_is_cut_often(clone: MakeClone, wire: CutWire, remote: Path) -> None:
     push_and_fetch_with_cuts(clone, wire, remote, 150)
 
@@ -136,6 +137,7 @@ def test_pushes_and_fetches_that_are_killed(ada: Clone, bob: Clone, remote: Path
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_many_pushes_and_fetches_that_are_killed(ada: Clone, bob: Clone, remote: Path) -> None:
     kill_pushes(ada, bob, remote, 50)
 

@@ -88,8 +88,10 @@ _CAUSES = (
         r"empty reply",
         r"operation too slow",
         r"unexpected flush packet",
-        r"protocol error: bad line length",
+        r"protocol error",
         r"expected .*got",
+        r"expected (flush|response end|no other sections|'[a-z-]+', received)",  # cut between two packets
+        r"error (reading|processing) (section header|packfile|acks|shallow|wanted)",
         r"invalid (server )?response",
         r"index-pack (failed|died)",
         r"unpack-objects (failed|died)",
