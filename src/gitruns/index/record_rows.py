@@ -128,7 +128,11 @@ def _hidden(state: RecordState) -> int:
 
 def _encode_stamps(state: RecordState) -> str:
     only = next(iter(state.stamps.values()), None)
-    if only is not None and len(state.fields) == len(state.stamps) and all(one is only for one in state.stamps.values()):
+    if (
+        only is not None
+        and len(state.fields) == len(state.stamps)
+        and all(one is only for one in state.stamps.values())
+    ):
         return f'[[{only.time_ms},{only.counter},"{only.writer}"]]'  # as most records are: made by one change
     groups: dict[Stamp, list[str]] = {}
     for name, stamp in state.stamps.items():
