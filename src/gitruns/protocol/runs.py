@@ -24,7 +24,7 @@ from gitruns.repo import RunLog, now_ms
 def find_run(hub: Hub, run_id: str) -> Run:
     """Returns a run as it stands now, deleted or not."""
     try:
-        found = hub.repo.get_run(RunId(run_id)) if is_run_id(run_id) else None
+        found = hub.repo.get_run(RunId(run_id)) if isinstance(run_id, str) and is_run_id(run_id) else None
     except NotFoundError:
         found = None
     if found is None or found.info.kind is not None:
