@@ -126,7 +126,7 @@ def read_info(hub: Hub, record: Record, assessments: tuple[Assessment, ...] = ()
     return TraceInfo(
         id=record.id,
         experiment_id=str(record.fields["experiment_id"]),
-        time_ms=_integer(record.fields.get("time_ms")) or 0,
+        time_ms=time_of(record),
         duration_ms=_integer(record.fields.get("duration_ms")),
         state=text("state") or "STATE_UNSPECIFIED",
         client_request_id=text("client_request_id"),
@@ -146,6 +146,11 @@ def _texts(hub: Hub, record: Record, prefix: str) -> dict[str, str]:
         if name.startswith(prefix):
             found[name[len(prefix) :]] = str(value_of(hub.repo.records, record, name))
     return found
+
+
+def time_of(record: Record) -> int:
+    """Returns when a trace began, whatever a record says."""
+    return _integer(record.fields.get("time_ms")) or 0
 
 
 def _integer(value: Any) -> int | None:

@@ -6,10 +6,12 @@ LIKE is `%` and `_` over the whole text, RLIKE takes time that grows with the te
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from gitruns.errors import InvalidInputError
@@ -18,7 +20,7 @@ from gitruns.protocol.assessment import ISSUE, Assessment
 from gitruns.protocol.checks import offset_of, token_of
 from gitruns.protocol.errors import refused
 from gitruns.protocol.spans import Span, json_or_text
-from gitruns.protocol.trace import KIND, RUN_KEY, SESSION_KEY, TraceInfo, is_there, read_info
+from gitruns.protocol.trace import KIND, RUN_KEY, SESSION_KEY, TraceInfo, find_record, is_there, read_info, time_of
 from gitruns.protocol.trace_filters import (
     CONTENT,
     PROMPTS_TAG,
@@ -56,44 +58,56 @@ def search_traces(
     """Returns one page of traces of some experiments (None: of all), and the token of the next, empty on the last."""
     clauses, order = parse_filter(filter), parse_order(order_by)
     offset = offset_of(page_token)
-    found = in_order(matching(hub, experiment_ids, clauses), order)
-    page = [replace(one, assessments=assessments.of_trace(hub, one.id)) for one in found[offset : offset + max_results]]
     end = offset + max_results
-    return page, token_of(end) if end < len(found) else ""
+    found = matching(hub, experiment_ids, clauses)
+    if order:
+        found = iter(in_order(found, order))
+    page = list(islice(found, offset, end + 1))
+    shown = [replace(one, assessments=assessments.of_trace(hub, one.id)) for one in page[:max_results]]
+    return shown, token_of(end) if len(page) > max_results else ""
 
 
-def matching(hub: Hub, experiment_ids: Sequence[str] | None, clauses: Iterable[Clause]) -> list[TraceInfo]:
-    """Returns all traces of some experiments that hold all clauses, newest first."""
+def matching(hub: Hub, experiment_ids: Sequence[str] | None, clauses: Sequence[Clause]) -> Iterator[TraceInfo]:
+    """Yields the traces of some experiments that hold all clauses, newest first, as they are asked for."""
     ids = None if experiment_ids is None else list(dict.fromkeys(map(str, experiment_ids)))
-    listed = list(clauses)
-    on_spans = [one for one in listed if one.entity == "span"]
-    on_assessments = [one for one in listed if one.entity in ("feedback", "expectation", "issue")]
-    on_facts = [_on_facts(one) for one in listed if one not in on_spans and one not in on_assessments]
-    everything = list(_traces(hub, ids))
-    found = [info for info in everything if all(holds(info) for holds in on_facts)]
-    if on_assessments and found:
-        sessions = {info.id: info.metadata[SESSION_KEY] for info in everything if SESSION_KEY in info.metadata}
-        known = list(assessments.of_experiments(hub, ids))
-        for clause in on_assessments:
-            fitting = _assessed(clause, known, sessions)
-            absent = clause.comparator == "IS NULL"
-            found = [info for info in found if (info.id in fitting) != absent]
-    if on_spans:
-        fits = [_on_span(one) for one in on_spans]
-        found = [
-            info for info in found if any(all(holds(span) for holds in fits) for span in stored_spans(hub, info.id))
-        ]
-    return found
+    tests: list[Callable[[TraceInfo], bool]] = []
+    fits: list[Callable[[Span], bool]] = []
+    said: list[Assessment] | None = None
+    for clause in clauses:
+        if clause.entity == "span":
+            fits.append(_on_span(clause))
+        elif clause.entity in ("feedback", "expectation", "issue"):
+            said = list(assessments.of_experiments(hub, ids)) if said is None else said
+            tests.append(_assessed(hub, clause, said))
+        else:
+            tests.append(_on_facts(clause))
+    for info in _traces(hub, ids, clauses):
+        if not all(holds(info) for holds in tests):
+            continue
+        if not fits or any(all(holds(span) for holds in fits) for span in stored_spans(hub, info.id)):
+            yield info
 
 
-def _traces(hub: Hub, experiment_ids: Collection[str] | None) -> Iterable[TraceInfo]:
-    wanted: list[dict[str, Any]] = (
-        [{}] if experiment_ids is None else [{"experiment_id": one} for one in experiment_ids]
-    )
-    for where in wanted:
-        for record in hub.repo.records.select(KIND, where):
-            if is_there(record):
-                yield read_info(hub, record)
+def _traces(hub: Hub, experiment_ids: Collection[str] | None, clauses: Iterable[Clause]) -> Iterable[TraceInfo]:
+    """Yields traces of experiments, newest first, then by id; what the index can leave out is left out."""
+    since_ms, until_ms = _span_of_time(clauses)
+    within: dict[str, Any] = {}
+    for clause in clauses:
+        if clause.entity == "metadata" and clause.key == SESSION_KEY and clause.comparator == "=":
+            within[f"metadata/{SESSION_KEY}"] = clause.value
+    wanted = [within] if experiment_ids is None else [{**within, "experiment_id": one} for one in experiment_ids]
+    selected = [hub.repo.records.select(KIND, where, since_ms=since_ms, until_ms=until_ms) for where in wanted]
+    for record in heapq.merge(*selected, key=lambda one: (-time_of(one), one.id)):
+        if is_there(record):
+            yield read_info(hub, record)
+
+
+def _span_of_time(clauses: Iterable[Clause]) -> tuple[int | None, int | None]:
+    """Returns the least time that clauses let through, and the first that is too late."""
+    bounds = [one for one in clauses if one.key == "timestamp_ms" and isinstance(one.value, int)]
+    least = [one.value + (one.comparator == ">") for one in bounds if one.comparator in (">", ">=", "=")]
+    late = [one.value + (one.comparator != "<") for one in bounds if one.comparator in ("<", "<=", "=")]
+    return max(least, default=None), min(late, default=None)
 
 
 # Clauses
@@ -195,16 +209,19 @@ def _shown(value: Any) -> str | None:
 # Assessments
 
 
-def _assessed(clause: Clause, known: Iterable[Assessment], sessions: dict[str, str]) -> set[str]:
-    """Returns the traces with a fitting assessment, or of a session that has one of its own."""
+def _assessed(hub: Hub, clause: Clause, known: Iterable[Assessment]) -> Callable[[TraceInfo], bool]:
+    """Returns the test whether a trace has a fitting assessment, or is of a session that has one of its own."""
     fits = _on_assessment(clause)
-    direct, covered = set(), set()
+    traces, sessions = set(), set()
     for one in known:
         if fits(one):
-            direct.add(one.trace_id)
-            if SESSION_KEY in (one.metadata or {}) and one.type != ISSUE and one.trace_id in sessions:
-                covered.add(sessions[one.trace_id])
-    return direct | {trace_id for trace_id, session in sessions.items() if session in covered}
+            traces.add(one.trace_id)
+            if SESSION_KEY in (one.metadata or {}) and one.type != ISSUE:
+                record = find_record(hub, one.trace_id)
+                sessions.add(None if record is None else record.fields.get(f"metadata/{SESSION_KEY}"))
+    sessions.discard(None)
+    absent = clause.comparator == "IS NULL"
+    return lambda info: (info.id in traces or info.metadata.get(SESSION_KEY) in sessions) != absent
 
 
 def _on_assessment(clause: Clause) -> Callable[[Assessment], bool]:

@@ -13,7 +13,7 @@ from gitruns.protocol.checks import check_tag
 from gitruns.protocol.errors import missing, refused
 from gitruns.protocol.experiments import active_experiment
 from gitruns.protocol.record_fields import changes, erased, put
-from gitruns.protocol.trace import KIND, NAME_TAG, TraceInfo, find_record, need_record, read_info
+from gitruns.protocol.trace import KIND, NAME_TAG, TraceInfo, find_record, need_record, read_info, time_of
 from gitruns.protocol.trace_totals import tidied
 
 if TYPE_CHECKING:
@@ -172,8 +172,8 @@ def _to_delete(
         found = [one for one in known if one is not None and one.fields["experiment_id"] == experiment_id]
     else:
         chosen = records.select(KIND, {"experiment_id": experiment_id})
-        found = [one for one in chosen if one.fields.get("time_ms", 0) <= (max_time_ms or 0)]
-    return sorted(found, key=lambda one: (one.fields.get("time_ms", 0), one.id))
+        found = [one for one in chosen if time_of(one) <= (max_time_ms or 0)]
+    return sorted(found, key=lambda one: (time_of(one), one.id))
 
 
 # The protocol of MLflow 2
