@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +21,7 @@ import pytest
 
 from conftest import run_git
 from exchange.conftest import make_project
-from exchange.round_trip import comparable, differences, dump, gitruns, write
+from exchange.round_trip import comparable, differences, dump, gitruns, run_python, write
 from gitruns.entities.ids import RunId
 from gitruns.entities.run import MODEL_KIND, Lifecycle, RunStatus
 from gitruns.errors import InvalidInputError, NotFoundError
@@ -62,6 +65,41 @@ def test_what_mlflow_wrote_comes_back_the_same(
     kind: str, written: Callable[[str], Path], project: Path, tmp_path: Path
 ) -> None:
     round_trip(written(kind), kind, project, tmp_path / "after")
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL of its own, which nobody else can reach."""
+    if shutil.which("initdb") is None or shutil.which("pg_ctl") is None:
+        pytest.skip("there is no PostgreSQL on this machine")
+    pytest.importorskip("psycopg")
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))  # a socket's path must be short
+    as_nobody = ["runuser", "-u", "nobody", "--"] if os.geteuid() == 0 else []
+    if as_nobody:
+        shutil.chown(folder, "nobody")
+
+    def run(*words: str) -> None:
+        subprocess.run([*as_nobody, *words], check=True, stdout=subprocess.DEVNULL, cwd=folder)
+
+    run("initdb", "-D", str(folder / "data"), "-A", "trust", "-U", "postgres", "--no-sync")
+    options = f"-k {folder} -c listen_addresses='' -c fsync=off"
+    run("pg_ctl", "-D", str(folder / "data"), "-o", options, "-w", "-l", str(folder / "log"), "start")
+    yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    run("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop")
+    shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_a_postgresql_comes_back_the_same(postgres: str, project: Path, tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "after").mkdir()
+    run_python(sys.executable, "write_mlflow.py", tmp_path / "before", postgres, "12")
+    gitruns(project, "import", "mlflow", postgres, "--artifacts", tmp_path / "before" / "mlruns")
+    assert "nothing new" in gitruns(project, "import", "mlflow", postgres)
+    gitruns(project, "export", "--to", f"mlflow:{tmp_path / 'after' / 'mlruns'}")
+    there = comparable(dump(tmp_path / "before", postgres), kind="sql")
+    assert len(there["runs"]) == 12
+    assert differences(there, comparable(dump(tmp_path / "after", "file"), kind="file")) == []
 
 
 @pytest.mark.slow
@@ -109,6 +147,50 @@ def test_equal_stores_give_equal_trees(project: Path, written: Callable[[str], P
 def trees_of(repo: Repo) -> dict[RunId, object]:
     """The files of each run."""
     return {one: repo.store.list_tree_files(tip) for one, tip in repo.store.run_tips().items()}
+
+
+def test_sqlalchemy_reads_what_sqlite_reads(project: Path, written: Callable[[str], Path], tmp_path: Path) -> None:
+    make_project(tmp_path / "other")
+    folder = written("sqlite")
+    first, _ = bring(project, folder / "mlflow.db")
+    second, _ = bring(tmp_path / "other", f"sqlite+pysqlite:///{folder / 'mlflow.db'}", folder / "mlruns")
+    assert trees_of(first) == trees_of(second)
+
+
+def test_a_server_hands_out_all_that_it_has(project: Path, mlruns: Path, tmp_path: Path) -> None:
+    make_project(tmp_path / "other")
+    first, report = bring(project, mlruns)
+    with served(project) as address:
+        second, again = bring(tmp_path / "other", address)
+    assert again.problems == [] and again.versions == report.versions
+    assert len(again.logged_models) == len(report.logged_models) - 1  # a server does not list deleted ones
+    for run_id in report.runs:
+        one, other = first.get_run(run_id), second.get_run(run_id)
+        assert (one.params, one.tags, one.info) == (other.params, other.tags, other.info)
+        assert (one.artifacts, one.inputs) == (other.artifacts, other.inputs)
+        # MLflow's protocol has no infinite numbers.
+        assert repr(list(first.iter_points(run_id))).replace("inf", "1.7976931348623157e+308") == repr(
+            list(second.iter_points(run_id))
+        )
+
+
+@contextlib.contextmanager
+def served(project: Path) -> Iterator[str]:
+    """Serves a repository, and gives the address."""
+    words = [sys.executable, "-m", "gitruns.cli.start", "server", "start", "--port", "0", "--no-access-log"]
+    with (project.parent / "served.txt").open("w+") as said:
+        process = subprocess.Popen(words, cwd=project, stdout=said, stderr=said)
+        try:
+            for _ in range(600):
+                found = re.search(r"http://127\.0\.0\.1:\d+", (project.parent / "served.txt").read_text())
+                if found or process.poll() is not None:
+                    break
+                time.sleep(0.1)
+            assert found, (project.parent / "served.txt").read_text()
+            yield found[0]
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def test_a_dry_run_writes_nothing(mlruns: Path, project: Path) -> None:

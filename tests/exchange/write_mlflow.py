@@ -1,7 +1,8 @@
 """Fills a store with runs by MLflow's own store classes, of whatever version runs this: 1.0 to the newest.
 
-    python write_mlflow.py FOLDER file|sqlite COUNT [COMMIT]
+    python write_mlflow.py FOLDER file|sqlite|ADDRESS COUNT [COMMIT]
 
+ADDRESS is that of another database; artifacts are below FOLDER all the same.
 No part of gitruns is imported: it runs in environments that have nothing but MLflow.
 """
 
@@ -21,7 +22,7 @@ def open_stores(folder, kind):
     else:
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
 
-        uri = "sqlite:///" + os.path.join(folder, "mlflow.db")
+        uri = "sqlite:///" + os.path.join(folder, "mlflow.db") if kind == "sqlite" else kind
         tracking = Tracking(uri, "file://" + os.path.join(folder, "mlruns"))
     return tracking, open_registry(uri, kind), uri
 
