@@ -7,13 +7,19 @@
         model.fit(X, y)
 
 Runs, models and everything else are kept in the git repository around the script. What is not here (other flavors,
-traces) says so when it is used. MLflow itself logs into the same repositories, with `MLFLOW_TRACKING_URI=gitruns:`.
+traces) says so when it is used. `python -m gitruns.mlflow train.py` runs a script with `import mlflow` in it unchanged.
+MLflow itself logs into the same repositories, with `MLFLOW_TRACKING_URI=gitruns:`.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+from gitruns.mlflow.alias import find_absent
+
+TYPE_CHECKING = False  # importing `typing` would take most of the time that `import gitruns.mlflow` takes
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from gitruns.mlflow import (
         artifacts,
         client,
@@ -215,7 +221,10 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+find_absent()
+
+
+def __getattr__(name: str) -> "Any":
     if name in _MODULES:
         return import_module(f"gitruns.mlflow.{name}")
     home = _HOME_OF.get(name)

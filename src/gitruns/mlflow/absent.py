@@ -35,7 +35,7 @@ PROMPTS = "delete_prompt_alias load_prompt register_prompt search_prompts set_pr
 WORKSPACES = "create_workspace delete_workspace get_workspace list_workspaces set_workspace update_workspace".split()
 
 OTHERS = (
-    "autologging deployments evaluate gateway genai login metrics otel projects recipes run server spark_udf store "
+    "doctor evaluate gateway genai login metrics otel projects recipes run server spark_udf store "
     "system_metrics test tracing validate_evaluation_results"
 ).split()
 

@@ -120,14 +120,19 @@ def start_run(
     return ActiveRun(_as_it_stands(opened.log), opened)
 
 
+def keeps_runs() -> bool:
+    """Returns whether there is a repository to ask: a node that only keeps journals has none."""
+    return not os.environ.get("GITRUNS_JOURNAL")
+
+
 def _share(log: RunLog) -> None:
     """Lets clients of this process log through the same open log."""
-    if not os.environ.get("GITRUNS_JOURNAL"):
+    if keeps_runs():
         current_hub().logs.began(log)
 
 
 def _as_it_stands(log: RunLog) -> records.Run:
-    if not os.environ.get("GITRUNS_JOURNAL"):
+    if keeps_runs():
         return MlflowClient().get_run(log.run_id)
     info = log.info  # a node that only keeps journals: nothing can be asked
     tags = {RUN_NAME_TAG: info.name} | ({PARENT_TAG: info.parent_run_id} if info.parent_run_id else {})

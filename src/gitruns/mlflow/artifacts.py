@@ -14,6 +14,7 @@ import atexit
 import json
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -52,9 +53,12 @@ def download_artifacts(
     hub = hub_named(tracking_uri)
     if (artifact_uri is None) == (run_id is None):
         raise refused("Exactly one of `run_id` and `artifact_uri` must be specified")
-    if run_id is not None:
-        return str(download_of_run(hub, run_id, artifact_path or "", dst_path))
-    return str(_bring(hub, str(artifact_uri), new_download_folder() if dst_path is None else Path(dst_path)))
+    target = new_download_folder() if dst_path is None else Path(dst_path)
+    if run_id is None:
+        return str(_bring(hub, str(artifact_uri), target))
+    found = runs.find_run(hub, run_id).info.id
+    record, rest = _of_run_or_its_model(hub, found, (artifact_path or "").strip("/"))
+    return str(_bring_alone(hub, record, rest, target))
 
 
 @speaks_mlflow
@@ -114,8 +118,16 @@ def local_copy(uri: str, target: str | Path | None = None) -> Path:
 def _bring(hub: Hub, uri: str, target: Path) -> Path:
     if not is_address(uri) and not uri.startswith(SCHEME):
         return _copied(_on_disk(uri), target)
-    there, record, path = _place(hub, uri)
-    return there.repo.download_artifacts(record, path, target)
+    return _bring_alone(*_place(hub, uri), target)
+
+
+def _bring_alone(hub: Hub, record: RunId, path: str, target: Path) -> Path:
+    """Brings a file or folder directly into `target`, without the folders above it."""
+    if "/" not in path:
+        return hub.repo.download_artifacts(record, path, target)
+    target.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".gitruns-", dir=target) as scratch:
+        return _copied(hub.repo.download_artifacts(record, path, Path(scratch)), target)
 
 
 def _on_disk(uri: str) -> Path:

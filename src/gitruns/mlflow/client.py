@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from gitruns.entities.ids import RunId
 from gitruns.entities.run import RunStatus
+from gitruns.entities.values import param_text
 from gitruns.mlflow import absent
 from gitruns.mlflow.address import get_tracking_uri, hub_named, settle
 from gitruns.mlflow.entities import records
@@ -23,7 +24,8 @@ from gitruns.mlflow.exceptions import all_speak_mlflow, refused
 from gitruns.mlflow.figures import log_figure_in
 from gitruns.mlflow.logged_models import LoggedModelCalls
 from gitruns.mlflow.registry import RegistryCalls
-from gitruns.protocol import checks, experiments, logging, runs
+from gitruns.protocol import checks, experiments, history, logging, runs
+from gitruns.protocol import datasets as inputs
 from gitruns.protocol.hub import Hub
 from gitruns.protocol.shown import PARENT_TAG, lifecycle_of
 from gitruns.repo import RunLog
@@ -123,10 +125,10 @@ class MlflowClient(RegistryCalls, LoggedModelCalls):
     def create_run(
         self, experiment_id: str, start_time: int | None = None, tags: Tags = None, run_name: str | None = None
     ) -> records.Run:
-        """Begins a run; it stays open until `set_terminated`."""
+        """Begins a run; it stays open until `set_terminated`. A `start_time` of 0 is now, as in MLflow."""
         given = [(key, str(value)) for key, value in _items(tags)]
         return run_record(
-            runs.create_run(self.hub, experiment_id, start_time_ms=start_time, tags=given, run_name=run_name)
+            runs.create_run(self.hub, experiment_id, start_time_ms=start_time or None, tags=given, run_name=run_name)
         )
 
     def get_run(self, run_id: str) -> records.Run:
@@ -200,7 +202,8 @@ class MlflowClient(RegistryCalls, LoggedModelCalls):
         """Logs a param and returns its value; the same value again is fine, another one is refused."""
         hub = self.hub
         kept = fitting(key, value)
-        runs.active_run(hub, run_id)
+        known = {name: param_text(one) for name, one in runs.active_run(hub, run_id).params.items()}
+        logging.refuse_changed(RunId(run_id), known, {key: str(kept)})
         hub.logs.write(RunId(run_id), lambda log: log.log_params({key: kept}))
         return value
 
@@ -233,26 +236,16 @@ class MlflowClient(RegistryCalls, LoggedModelCalls):
         models: Sequence[records.LoggedModelInput] | None = None,
     ) -> None:
         """Logs datasets and logged models that a run reads; a dataset is kept once a run."""
-        hub = self.hub
-        run = runs.active_run(hub, run_id)
-        known = {(one.name, one.digest) for one in run.inputs}
-        given = {(one.dataset.name, one.dataset.digest): stored_input(one) for one in reversed(datasets or ())}
-        fresh = [one for key, one in reversed(given.items()) if key not in known]
-        checks.check_datasets(fresh)
-        if fresh:
-            hub.logs.write(run.info.id, lambda log: log.add_inputs(fresh))
-        logging.log_input_models(hub, run.info.id, [one.model_id for one in models or ()])
+        given = [stored_input(one) for one in datasets or ()]
+        inputs.log_inputs(self.hub, run_id, given, [one.model_id for one in models or ()])
 
     def log_outputs(self, run_id: str, models: Sequence[records.LoggedModelOutput]) -> None:
         """Logs that a run made logged models."""
         logging.log_outputs(self.hub, run_id, [(one.model_id, one.step) for one in models])
 
     def get_metric_history(self, run_id: str, key: str) -> list[records.Metric]:
-        """Returns all points of a metric in logged order, none twice."""
-        hub = self.hub
-        run = runs.find_run(hub, run_id)
-        points = dict.fromkeys(hub.repo.metric_history(run.info.id, key))
-        return [metric_record(one, run_id) for one in points]
+        """Returns all points of a metric by time, none twice."""
+        return [metric_record(one, run_id) for one in history.metric_history(self.hub, run_id, key)]
 
     # Artifacts
 
@@ -298,7 +291,10 @@ class MlflowClient(RegistryCalls, LoggedModelCalls):
 
     def log_table(self, run_id: str, data: Any, artifact_file: str) -> None:
         """Keeps a table as a JSON artifact; the same file again appends rows."""
+        from gitruns.mlflow.tables import note_table
+
         contents.log_table(self._log(run_id), data, artifact_file, self.hub.repo)
+        note_table(self, run_id, artifact_file)
 
     def load_table(
         self,

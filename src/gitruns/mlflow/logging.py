@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gitruns.entities.ids import RunId
-from gitruns.mlflow.active import current_log, current_run_id, experiment_id
+from gitruns.mlflow.active import current_log, current_run_id, experiment_id, keeps_runs
 from gitruns.mlflow.client import MlflowClient, fitting, folder_below, point
 from gitruns.mlflow.exceptions import speaks_mlflow
 from gitruns.mlflow.figures import log_figure_in
+from gitruns.mlflow.tables import note_table
 from gitruns.protocol import checks
 from gitruns.protocol.shown import PARENT_TAG, RUN_NAME_TAG
 from gitruns.repo import RunLog
@@ -253,10 +254,12 @@ def log_image(
 def log_table(data: Any, artifact_file: str, run_id: str | None = None) -> None:
     """Keeps a table (DataFrame or dict of columns) as an artifact; the same file again appends rows."""
     log = _log_of(run_id)
-    if native.current_log() is log:
-        native.log_table(data, artifact_file)
-    else:
-        contents.log_table(log, data, artifact_file, MlflowClient().hub.repo)
+    if native.current_log() is not log:
+        MlflowClient().log_table(log.run_id, data, artifact_file)
+        return
+    native.log_table(data, artifact_file)
+    if keeps_runs():
+        note_table(MlflowClient(), log.run_id, artifact_file)
 
 
 def load_table(

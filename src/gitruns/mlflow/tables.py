@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,16 @@ if TYPE_CHECKING:
     from gitruns.mlflow.client import MlflowClient
     from gitruns.mlflow.entities.records import Run
 
+TABLES_TAG = "mlflow.loggedArtifacts"
 _LARGEST_PAGE = 50_000
+
+
+def note_table(client: MlflowClient, run_id: str, artifact_file: str) -> None:
+    """Notes a table in the run's tag, where MLflow's own `load_table` looks for it."""
+    told = {"path": artifact_file, "type": "table"}
+    known = json.loads(client.get_run(run_id).data.tags.get(TABLES_TAG, "[]"))
+    if told not in known:
+        client.set_tag(run_id, TABLES_TAG, json.dumps([*known, told]))
 
 
 def load_tables(

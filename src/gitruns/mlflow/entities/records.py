@@ -167,7 +167,7 @@ class RunInfo(_Record):
 
 
 @dataclass
-class Run:
+class Run(_Record):
     """One run as it stood when it was asked for."""
 
     info: RunInfo
@@ -192,6 +192,7 @@ class Experiment(_Record):
     tags: dict[str, str] = field(default_factory=dict)
     creation_time: int | None = None
     last_update_time: int | None = None
+    trace_location: None = None
 
 
 @dataclass(kw_only=True)
@@ -217,6 +218,10 @@ class LoggedModel(_Record):
         """The address that it is loaded from."""
         return f"models:/{self.model_id}"
 
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        yield from super().__iter__()
+        yield "model_uri", self.model_uri
+
     def to_dictionary(self) -> dict[str, Any]:
         """Returns it as a dict."""
         return dict(self)
@@ -241,6 +246,9 @@ class ModelVersion(_Record):
     status_message: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: list[str] = field(default_factory=list)
+    params: None = None
+    metrics: None = None
+    deployment_job_state: None = None
 
 
 @dataclass(kw_only=True)
@@ -254,3 +262,5 @@ class RegisteredModel(_Record):
     tags: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
     latest_versions: list[ModelVersion] = field(default_factory=list)
+    deployment_job_id: None = None
+    deployment_job_state: None = None

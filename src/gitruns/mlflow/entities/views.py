@@ -6,6 +6,7 @@ from gitruns.entities.dataset import DatasetInput as StoredInput
 from gitruns.entities.values import Point, param_text
 from gitruns.mlflow.entities import records
 from gitruns.protocol import shown
+from gitruns.protocol.datasets import dataset_input, dataset_tags
 from gitruns.protocol.logged_model import LoggedModel
 from gitruns.protocol.registered import Model, Version
 
@@ -49,26 +50,23 @@ def _facts_as_tags(found: shown.ShownRun) -> dict[str, str]:
 
 def input_record(one: StoredInput) -> records.DatasetInput:
     """Returns a dataset that a run read."""
-    context = [records.InputTag(shown.CONTEXT_TAG, one.context)] if one.context is not None else []
     return records.DatasetInput(
         records.Dataset(one.name, one.digest, one.source_type, one.source, one.schema, one.profile),
-        [*context, *(records.InputTag(key, text) for key, text in one.tags)],
+        [records.InputTag(key, text) for key, text in dataset_tags(one)],
     )
 
 
 def stored_input(given: records.DatasetInput) -> StoredInput:
     """Returns a dataset that a run read, as it is kept."""
-    tags = {tag.key: tag.value for tag in given.tags}
     dataset = given.dataset
-    return StoredInput(
+    return dataset_input(
         name=dataset.name,
         digest=dataset.digest,
         source=dataset.source,
         source_type=dataset.source_type,
         schema=dataset.schema,
         profile=dataset.profile,
-        context=tags.pop(shown.CONTEXT_TAG, None),
-        tags=tuple(tags.items()),
+        tags=[(tag.key, tag.value) for tag in given.tags or ()],
     )
 
 

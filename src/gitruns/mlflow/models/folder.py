@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -118,7 +117,7 @@ def log_folder(
     place = name or artifact_path or "model"
     with tempfile.TemporaryDirectory(prefix="gitruns-model-") as scratch:
         folder = Path(scratch) / "model"
-        if os.environ.get("GITRUNS_JOURNAL"):
+        if not active.keeps_runs():
             model = Model(artifact_path=place, run_id=run)
             _save_clean(save, folder, model)
             logging.log_artifacts(folder, place, run_id=run)
