@@ -78,7 +78,7 @@ _CAUSES = (
         r"could(n't| not) connect",
         r"unable to connect",
         r"early eof",
-        r"hung up unexpectedly",
+        r"remote end hung up",
         r"unexpected disconnect",
         r"rpc failed",
         r"returned error: (429|5[0-9][0-9])",
