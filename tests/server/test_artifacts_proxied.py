@@ -229,6 +229,24 @@ def test_a_body_that_ends_early_leaves_nothing(server: Served) -> None:
     assert listed(server, run_id) == []
 
 
+def test_an_artifact_can_be_too_large(git_repo: Path, tmp_path: Path) -> None:
+    with serving(git_repo, tmp_path / "log", "--max-artifact-mib", "2") as server:
+        run_id = begin(server)
+        assert put(server, run_id, "fits", b"x" * (2 << 20)).status == 200
+        reply = put(server, run_id, "large", b"x" * ((2 << 20) + 1))
+        assert (reply.status, reply.code) == (400, "INVALID_PARAMETER_VALUE")
+        place = f"/api/2.0/mlflow-artifacts/mpu/create/{run_id}/artifacts"
+        made = server.post(place, {"path": "parts", "num_parts": 2}).json
+        tags = []
+        for credential in made["credentials"]:
+            address = credential["url"].removeprefix(server.url)
+            tags.append(server.call("PUT", address, b"x" * (3 << 19)).headers["etag"])
+        parts = [{"part_number": 1, "etag": tags[0]}, {"part_number": 2, "etag": tags[1]}]
+        whole = {"path": "parts", "upload_id": made["upload_id"], "parts": parts}
+        assert server.post(place.replace("create", "complete"), whole).status == 400
+        assert listed(server, run_id) == ["fits"]
+
+
 def test_an_answered_upload_survives_kill_9(git_repo: Path, tmp_path: Path) -> None:
     with serving(git_repo, tmp_path / "first.log") as server:
         run_id = begin(server)

@@ -39,6 +39,9 @@ _ADDRESS = re.compile(
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DECODINGS = 8
 
+TRACE_FILE_BYTES = 64 << 20
+"""The largest file beside a trace: it goes through memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -216,7 +219,7 @@ def put(hub: Hub, target: Target, pieces: Iterable[bytes]) -> Artifact | None:
     if not target.path:
         raise refused("Invalid path: it names no file")
     if target.trace is not None:
-        trace_artifacts.put(hub, target.trace, target.path, b"".join(pieces))
+        trace_artifacts.put(hub, target.trace, target.path, b"".join(no_larger_than(TRACE_FILE_BYTES, pieces)))
         return None
     run_id = target.record or RunId("")
     if hub.logs.find(run_id) is None:
@@ -248,4 +251,15 @@ def remove(hub: Hub, target: Target) -> None:
 def in_pieces(stream: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:
     """Yields what a stream gives, a piece at a time."""
     while piece := stream.read(size):
+        yield piece
+
+
+def no_larger_than(limit: int | None, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yields pieces, and refuses the one with which they are more than `limit` bytes; None is no limit."""
+    left = limit
+    for piece in pieces:
+        if left is not None:
+            left -= len(piece)
+            if left < 0:
+                raise refused(f"Artifact size is too large. Max size is {limit} bytes.")
         yield piece

@@ -70,7 +70,9 @@ def _opened(hub: Hub, upload_id: str, number: int) -> Path:
     return _folder(hub, upload_id)
 
 
-def complete(hub: Hub, upload_id: str, address: str, parts: Iterable[tuple[int, str]]) -> None:
+def complete(
+    hub: Hub, upload_id: str, address: str, parts: Iterable[tuple[int, str]], *, limit: int | None = None
+) -> None:
     """Joins the parts, given with what each was answered, and adds the artifact to its run; then they are gone."""
     about = _about(hub, upload_id)
     if about["address"] != address:
@@ -79,7 +81,7 @@ def complete(hub: Hub, upload_id: str, address: str, parts: Iterable[tuple[int, 
     if [number for number, _ in listed] != list(range(1, int(str(about["count"])) + 1)):
         raise refused("Invalid parts: each part of the upload must be listed once")
     folder = _folder(hub, upload_id)
-    artifacts.put(hub, artifacts.target_of(address), _joined(folder, listed))
+    artifacts.put(hub, artifacts.target_of(address), artifacts.no_larger_than(limit, _joined(folder, listed)))
     shutil.rmtree(folder, ignore_errors=True)
 
 

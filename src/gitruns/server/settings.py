@@ -50,3 +50,4 @@ class ServerSettings:
     streams: int = 16
     max_requests: int = 512
     access_log: str | None = "-"
+    max_artifact_bytes: int | None = None

@@ -38,6 +38,7 @@ _OPTIONS = (
     click.option("--oidc-audience", metavar="NAME", help="For whom its tokens must be made out."),
     click.option("--oidc-role-claim", default="gitruns_role", metavar="CLAIM", help="Its claim for the role."),
     click.option("--oidc-role", type=_ROLES, default="reader", help="The role without that claim; reader."),
+    click.option("--max-artifact-mib", type=click.IntRange(1), metavar="N", help="Refuse artifacts larger than N MiB."),
     click.option("--access-log", default="-", metavar="FILE", help="Write a line for each request; - is stderr."),
     click.option("--no-access-log", is_flag=True, help="Write no such lines."),
     click.option("--check", is_flag=True, help="Only say where it would serve and whom it would let in."),
@@ -97,6 +98,7 @@ def _settings(app: App, options: dict[str, Any]) -> ServerSettings:
         proxy=_proxy(options),
         oidc=_oidc(options),
         access_log=None if options["no_access_log"] else options["access_log"],
+        max_artifact_bytes=options["max_artifact_mib"] and options["max_artifact_mib"] << 20,
     )
     settings = replace(settings, open_to_all=not options["require_token"] and only_this_machine(settings))
     check_reach(settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gitruns.protocol import artifacts, logged_models
@@ -65,8 +65,15 @@ def upload(context: Context, fields: Fields, body: Upload | None) -> Body:
     if body is None:
         raise refused("Bad Request. The body is missing.", "BAD_REQUEST")
     target = artifacts.target_of(fields["artifact_path"])
-    artifacts.put(context.hub, target, artifacts.in_pieces(body.stream))
+    artifacts.put(context.hub, target, _pieces_of(context, body))
     return {}
+
+
+def _pieces_of(context: Context, body: Upload) -> Iterator[bytes]:
+    limit = context.settings.max_artifact_bytes
+    if limit is not None and body.length is not None and body.length > limit:
+        raise refused(f"Artifact size is too large. Max size is {limit} bytes.")
+    return artifacts.no_larger_than(limit, artifacts.in_pieces(body.stream))
 
 
 def download(context: Context, fields: Fields, body: Upload | None) -> Download:

@@ -37,9 +37,8 @@ def put_part(context: Context, fields: Fields, body: Upload | None) -> Answer:
         raise refused("this server is read-only", "PERMISSION_DENIED")
     if body is None:
         raise refused("Bad Request. The body is missing.", "BAD_REQUEST")
-    digest = part_uploads.put_part(
-        context.hub, fields["upload_id"], fields["part_number"], artifacts.in_pieces(body.stream)
-    )
+    pieces = artifacts.no_larger_than(context.settings.max_artifact_bytes, artifacts.in_pieces(body.stream))
+    digest = part_uploads.put_part(context.hub, fields["upload_id"], fields["part_number"], pieces)
     return Answer(b"{}", headers={"ETag": f'"{digest}"'})
 
 
@@ -52,7 +51,8 @@ def complete(context: Context, fields: Fields) -> Body:
         if not isinstance(number, int) or not isinstance(tag, str):
             raise invalid_field("parts", fields["parts"])
         parts.append((number, tag))
-    part_uploads.complete(context.hub, fields["upload_id"], _address(fields), parts)
+    limit = context.settings.max_artifact_bytes
+    part_uploads.complete(context.hub, fields["upload_id"], _address(fields), parts, limit=limit)
     return {}
 
 
