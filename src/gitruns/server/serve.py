@@ -6,7 +6,7 @@ import inspect
 import signal
 import socket
 from functools import partial
-from importlib.util import find_spec
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gitruns.errors import GitRunsError, InvalidInputError
@@ -15,7 +15,7 @@ from gitruns.server.settings import ServerSettings
 if TYPE_CHECKING:
     from uvicorn import Config, Server
 
-_PACKAGES = ("httptools", "msgspec", "starlette", "uvicorn")
+_PACKAGES = ("httptools", "msgspec", "opentelemetry.proto", "starlette", "uvicorn")
 KEEP_ALIVE_S = 75
 GRACE_S = 20
 _MAX_CONNECTIONS = 4096
@@ -23,13 +23,15 @@ _MAX_CONNECTIONS = 4096
 
 def check_extra() -> None:
     """Raises `InvalidInputError` (kind `extra-missing`) when what a server needs is not installed."""
-    for package in _PACKAGES:
-        if find_spec(package) is None:
-            raise InvalidInputError(
-                f"a server needs the package '{package}'",
-                kind="extra-missing",
-                hint="pip install 'gitruns[server]'",
-            )
+    try:
+        for package in _PACKAGES:
+            import_module(package)
+    except ImportError as error:
+        raise InvalidInputError(
+            f"a server needs the package '{error.name}'",
+            kind="extra-missing",
+            hint="pip install 'gitruns[server]'",
+        ) from error
 
 
 def serve(settings: ServerSettings, sock: socket.socket) -> None:
