@@ -68,16 +68,22 @@ def server(git_repo: Path, tmp_path: Path) -> Iterator[Served]:
 
 
 def lines_of_both(server: Served, repo: Path) -> tuple[Line, Line]:
-    """Returns connections to different workers, as the journals of runs that are begun on them say."""
-    found: dict[int, Line] = {}
-    for _ in range(100):
-        line = Line(server)
-        (journal,) = (repo / ".git/gitruns/live" / line.new_run()).glob("*.log")
-        found[json.loads(journal.read_text().splitlines()[0][9:])[2]["process"]["pid"]] = line
-        if len(found) == 2:
-            first, second = found.values()
-            return first, second
-    pytest.fail("all connections came to one worker")
+    """Returns connections to the two workers: while one is held, the other must take what comes."""
+    first, second = Line(server), Line(server)
+    busy = worker_of(first, repo)
+    os.kill(busy, signal.SIGSTOP)
+    try:
+        assert worker_of(second, repo) != busy
+    finally:
+        os.kill(busy, signal.SIGCONT)
+    return first, second
+
+
+def worker_of(line: Line, repo: Path) -> int:
+    """Returns the process that answers a connection, as the journal of a run that is begun on it says."""
+    (journal,) = (repo / ".git/gitruns/live" / line.new_run()).glob("*.log")
+    opening = json.loads(journal.read_text().splitlines()[0][9:])[2]
+    return int(opening["process"]["pid"])
 
 
 def test_workers_log_into_one_run_and_agree_on_it(server: Served, git_repo: Path) -> None:

@@ -68,7 +68,7 @@ class OpenLogs:
         self._locks = [threading.RLock() for _ in range(_LOCKS)]  # those who open and close a run wait for each other
         self._tidying = threading.Lock()
         self._tidier: threading.Thread | None = None
-        self._ended = 0
+        self._sealed = 0  # since what was sealed was put on disk last
 
     def _lock_of(self, run_id: RunId) -> threading.RLock:
         return self._locks[hash(run_id) % _LOCKS]
@@ -148,9 +148,15 @@ class OpenLogs:
                 log.set_fields({"status": status.value, "end_time_ms": ended_ms})
                 log.detach()
             self._repo.forget(run_id)
-        self._ended += 1
-        if self._ended % _CLOSE_EVERY == 0:
-            self._repo.close()
+        self._sealed += 1
+        if self._in_server:  # a client waits for no other run to be synced
+            self._see_to_tidier()
+        elif self._sealed >= _CLOSE_EVERY:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._sealed = 0
+        self._repo.close()
 
     # What log calls ask, many times a second
 
@@ -234,19 +240,18 @@ class OpenLogs:
                 self._tidier.start()
 
     def _tidy(self) -> None:
-        closed_at = self._ended
         while True:
             time.sleep(_TICK_S)
             for run_id in self._to_let_go():
                 with suppress(GitRunsError, OSError):  # what is wrong with one run must not keep the others
                     self.let_go(run_id)
-            if self._in_server and closed_at == self._ended:
+            if self._in_server and self._sealed:
                 with suppress(GitRunsError, OSError):
-                    self._repo.close()
+                    self._sync()
                     self._repo.trim()
-            closed_at = self._ended
             with self._tidying:
-                if all(found.kept for found in list(self._open.values())):
+                waiting = self._in_server and self._sealed
+                if not waiting and all(found.kept for found in list(self._open.values())):
                     self._tidier = None
                     return
 
@@ -281,6 +286,7 @@ class OpenLogs:
             if found is not None:
                 found.log.detach()
                 self._repo.forget(run_id)
+                self._sealed += 1
 
     def close(self) -> None:
         """Lets go of everything; a run that was not ended stays open for whoever logs next."""

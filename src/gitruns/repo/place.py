@@ -164,6 +164,7 @@ class LogPlace(ABC):
         try:
             return reader.refresh()
         except NotFoundError:  # all of it is sealed
+            self._readers.pop(run_id, None)
             return None
 
     def forget(self, run_id: RunId) -> None:
