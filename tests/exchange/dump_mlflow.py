@@ -107,7 +107,7 @@ def number(value):
 
 def digests(uri):
     """Returns the SHA-256 of each artifact below an address."""
-    folder = uri.removeprefix("file://")
+    folder = uri.replace("file://", "", 1)
     if not os.path.isdir(folder):  # MLflow moves the folder of a deleted experiment, and leaves its addresses
         at = folder.rstrip("/").rfind("/mlruns/")
         folder = os.path.join(folder[:at], "mlruns", ".trash", folder[at + len("/mlruns/") :])

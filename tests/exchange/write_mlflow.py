@@ -6,6 +6,7 @@ ADDRESS is that of another database; artifacts are below FOLDER all the same.
 No part of gitruns is imported: it runs in environments that have nothing but MLflow.
 """
 
+import importlib
 import inspect
 import os
 import sys
@@ -14,16 +15,17 @@ import sys
 def open_stores(folder, kind):
     """Returns tracking store, registry store (None where this MLflow has none) and the address of the store."""
     os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    tracking_of, from_place = ("FileStore", "file_store") if kind == "file" else ("SqlAlchemyStore", "sqlalchemy_store")
+    try:
+        module = importlib.import_module("mlflow.store.tracking." + from_place)
+    except ImportError:  # before MLflow 1.3
+        module = importlib.import_module("mlflow.store." + from_place)
     if kind == "file":
-        from mlflow.store.tracking.file_store import FileStore as Tracking
-
         uri = os.path.join(folder, "mlruns")
-        tracking = Tracking(uri, "file://" + uri)
+        tracking = getattr(module, tracking_of)(uri, "file://" + uri)
     else:
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Tracking
-
         uri = "sqlite:///" + os.path.join(folder, "mlflow.db") if kind == "sqlite" else kind
-        tracking = Tracking(uri, "file://" + os.path.join(folder, "mlruns"))
+        tracking = getattr(module, tracking_of)(uri, "file://" + os.path.join(folder, "mlruns"))
     return tracking, open_registry(uri, kind), uri
 
 
@@ -46,11 +48,11 @@ def fill(folder, kind, count, commit=None):
     tracking, registry, uri = open_stores(folder, kind)
     if hasattr(mlflow, "set_tracking_uri"):
         mlflow.set_tracking_uri(uri)
-    from mlflow.entities import ExperimentTag
-
     experiments = ["0", tracking.create_experiment("speech ✓"), tracking.create_experiment("given up")]
     experiments = [str(one) for one in experiments]
     if hasattr(tracking, "set_experiment_tag"):
+        from mlflow.entities import ExperimentTag
+
         tracking.set_experiment_tag(experiments[1], ExperimentTag("mlflow.note.content", "what\nit is"))
     made = []
     for number in range(count):
@@ -82,9 +84,9 @@ def write_run(tracking, experiment, number, before, commit):
     run_id = getattr(run.info, "run_id", None) or run.info.run_uuid
     params = [Param("lr", f"0.{number}"), Param("group/name", f"text {number}"), Param("nothing", "None")]
     metrics = [Metric("loss", 1.0 / (step + 1) + number, start + step, step) for step in range(3)]
-    metrics += [Metric("eval/acc", 0.5 + number / 7, start + 5, 2), Metric("bad", float("nan"), start, 0)]
-    if number % 3 == 0:
-        metrics.append(Metric("big", float("inf"), start, -1))
+    metrics.append(Metric("eval/acc", 0.5 + number / 7, start + 5, 2))
+    if hasattr(tracking, "search_experiments") or hasattr(tracking, "set_experiment_tag"):  # else only finite ones
+        metrics += [Metric("bad", float("nan"), start, 0)] + [Metric("big", float("inf"), start, -1)] * (number % 3 == 0)
     tracking.log_batch(run_id, metrics, params, [RunTag("late", "yes")])
     write_artifacts(run.info.artifact_uri, number)
     if hasattr(tracking, "log_inputs"):
@@ -98,7 +100,7 @@ def write_run(tracking, experiment, number, before, commit):
 
 def write_artifacts(uri, number):
     """Writes artifacts where the run's address says."""
-    folder = uri.removeprefix("file://")
+    folder = uri.replace("file://", "", 1)
     os.makedirs(os.path.join(folder, "model"), exist_ok=True)
     with open(os.path.join(folder, "model", "MLmodel"), "w") as file:
         file.write(f"run: {number}\n")

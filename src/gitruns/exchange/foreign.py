@@ -151,6 +151,11 @@ def run_id_of(namespace: str, foreign_id: str) -> RunId:
     return RunId(hashlib.sha256(f"{namespace}\0{foreign_id}".encode()).hexdigest()[:32])
 
 
+def held_file(path: str, data: bytes) -> ForeignFile:
+    """Returns an artifact of some bytes."""
+    return ForeignFile(path, len(data), lambda: iter([data]))
+
+
 def keeps_id(foreign_id: str) -> bool:
     """Returns whether a run of another tracker keeps its id here."""
     return is_run_id(foreign_id) or _LOGGED_MODEL_ID.match(foreign_id) is not None

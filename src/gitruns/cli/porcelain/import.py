@@ -64,15 +64,36 @@ def mlflow(app: App, source: str, folders: Sequence[Path], dry_run: bool, as_jso
     """Bring in everything from an MLflow store
 
     SOURCE is a folder (mlruns), an SQLite file, the address of a database (postgresql://host/mlflow) or of a server
-    (http://host:5000): what MLFLOW_TRACKING_URI was. MLflow need not be installed. A server is asked with MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and
-    MLFLOW_TRACKING_PASSWORD. Exits with 1 when something could not be carried; it is named, the rest is there.
+    (http://host:5000): what MLFLOW_TRACKING_URI was. MLflow need not be installed. A server is asked with
+    MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. Exits with 1 when something could
+    not be carried; it is named, the rest is there.
     """
     from gitruns.exchange.mlflow.opening import open_mlflow
 
     return bring(app, lambda: open_mlflow(source, artifacts=folders, environ=app.environ), dry_run, as_json)
 
 
-import_.add_command(mlflow)
+@command(
+    "tensorboard",
+    exits=(*WRITING, NO),
+    examples=["mkdir -p /tmp/logs", "git runs import tensorboard -h"],
+)
+@click.argument("source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@import_options
+@pass_app
+def tensorboard(app: App, source: Path, dry_run: bool, as_json: bool) -> int:
+    """Bring in the event files of TensorBoard
+
+    Each folder below DIR that has event files is a run, in an experiment of DIR's name: scalars become metrics,
+    hyperparameters params, texts and images artifacts. TensorBoard need not be installed.
+    """
+    from gitruns.exchange.tensorboard.store import TensorBoardFolder
+
+    return bring(app, lambda: TensorBoardFolder(source), dry_run, as_json)
+
+
+for _command in (mlflow, tensorboard):
+    import_.add_command(_command)
 
 
 def bring(app: App, open_store: Callable[[], ForeignStore], dry_run: bool, as_json: bool) -> int:

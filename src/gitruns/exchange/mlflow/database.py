@@ -15,9 +15,9 @@ from typing import Any
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.values import Point
 from gitruns.errors import CorruptDataError, GitRunsError
+from gitruns.exchange.folders import real_folder
 from gitruns.exchange.foreign import Damage, ForeignExperiment, ForeignModel, ForeignRun
 from gitruns.exchange.mlflow.database_registry import DEFAULT_WORKSPACE, read_models
-from gitruns.exchange.mlflow.folder import real_folder
 from gitruns.exchange.mlflow.places import ArtifactFolders
 from gitruns.exchange.mlflow.records import (
     COMMIT_TAG,

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from gitruns.entities.logged_model import VERSION_LINK_TAG
 from gitruns.errors import CorruptDataError, GitRunsError
+from gitruns.exchange.folders import folders_in
 from gitruns.exchange.foreign import Damage, ForeignModel, ForeignVersion
-from gitruns.exchange.mlflow.folder import folders_in, has_meta, read_meta, values_in
+from gitruns.exchange.mlflow.folder import has_meta, read_meta, values_in
 from gitruns.exchange.mlflow.places import meaning_of
 from gitruns.exchange.mlflow.records import DELETED_STAGE, time_of
 

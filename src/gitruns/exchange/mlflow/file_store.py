@@ -19,18 +19,10 @@ from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.ids import is_run_id
 from gitruns.entities.values import Point
 from gitruns.errors import CorruptDataError, GitRunsError, NotFoundError
+from gitruns.exchange.folders import files_below, folders_in, read_lines, read_text, real_folder
 from gitruns.exchange.foreign import Damage, ForeignExperiment, ForeignModel, ForeignRun
 from gitruns.exchange.mlflow.file_registry import read_models
-from gitruns.exchange.mlflow.folder import (
-    files_below,
-    folders_in,
-    has_meta,
-    read_lines,
-    read_meta,
-    read_text,
-    real_folder,
-    values_in,
-)
+from gitruns.exchange.mlflow.folder import has_meta, read_meta, values_in
 from gitruns.exchange.mlflow.places import ArtifactFolders
 from gitruns.exchange.mlflow.records import (
     COMMIT_TAG,

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitruns.errors import InvalidInputError, NotFoundError
-from gitruns.exchange.mlflow.folder import folders_in, has_meta
+from gitruns.exchange.folders import folders_in
+from gitruns.exchange.mlflow.folder import has_meta
 from gitruns.exchange.mlflow.places import local_path
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from gitruns.exchange.folders import artifacts_below
 from gitruns.exchange.foreign import Damage, ForeignFile
-from gitruns.exchange.mlflow.folder import artifacts_below
 
 _RUN_ARTIFACTS = re.compile(r"(?:.*/)?(?P<run>[A-Za-z0-9][\w-]{0,255})/artifacts(?:/(?P<path>.*))?\Z", re.DOTALL)
 _MODEL_ARTIFACTS = re.compile(r"(?:.*/)?models/(?P<model>m-[0-9a-f]{32})/artifacts(?:/(?P<path>.*))?\Z", re.DOTALL)
