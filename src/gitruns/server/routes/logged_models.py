@@ -46,7 +46,9 @@ def get(context: Context, fields: Fields) -> Body:
 def finalize(context: Context, fields: Fields) -> Body:
     """Ends a logged model as ready or failed."""
     status = fields["status"]
-    word = _STATUSES.get(int(status) if str(status).isdigit() else status) if not isinstance(status, bool) else None
+    word = None
+    if isinstance(status, (str, int)) and not isinstance(status, bool):
+        word = _STATUSES.get(int(status) if str(status).isdecimal() else status)
     if word is None:
         raise invalid_field("status", status)
     return {"model": logged_model_json(models.finalize_logged_model(context.hub, fields["model_id"], word))}

@@ -152,9 +152,10 @@ def start_v2(context: Context, fields: Fields) -> Body:
 
 def end_v2(context: Context, fields: Fields) -> Body:
     """Ends a trace."""
-    state = _STATES.get(fields.get("status", "TRACE_STATUS_UNSPECIFIED"))
+    status = fields.get("status", "TRACE_STATUS_UNSPECIFIED")
+    state = _STATES.get(status) if isinstance(status, (str, int)) else None
     if state is None:
-        raise invalid_field("status", fields["status"])
+        raise invalid_field("status", status)
     metadata, tags = pairs_of(fields, "request_metadata"), pairs_of(fields, "tags")
     time_ms = fields.get("timestamp_ms", 0)
     made = traces.end_trace_v2(context.hub, fields["request_id"], time_ms, state, metadata, tags)
