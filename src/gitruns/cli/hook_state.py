@@ -6,6 +6,7 @@ gitruns: the hook with nothing to do is in everybody's way.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -98,7 +99,7 @@ def state_key(settings: HookSettings, folder: Path, remote: str, published: Sequ
     """
     listed = _git("for-each-ref", "--format=%(objectname) %(refname)", _RUNS, *_tracking(remote, waits))
     lines = [line for line in listed.splitlines() if _CHECKPOINTS not in line]
-    live = sorted(_names(folder / "live"))
+    live = sorted([*_names(folder / "live"), *_sizes(folder / "records" / "open")])
     if not live and not any(b" refs/runs/" in line for line in lines):
         return ""
     parts = [*lines, *(os.fsencode(name) for name in live), repr(sorted(settings.runs.items())).encode()]
@@ -166,6 +167,15 @@ def _names(folder: Path) -> list[str]:
         return os.listdir(folder)  # noqa: PTH208  names are wanted
     except OSError:
         return []
+
+
+def _sizes(folder: Path) -> list[str]:
+    """Returns the names of the journals of records, with how much is in them."""
+    found = []
+    for name in _names(folder):
+        with contextlib.suppress(OSError):
+            found.append(f"{name} {(folder / name).stat().st_size}")
+    return found
 
 
 def _read(path: Path) -> bytes:

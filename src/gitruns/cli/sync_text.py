@@ -172,7 +172,11 @@ def waiting_lines(waiting: Waiting) -> Iterator[str]:
     """Yields what stands between a clone and its remote."""
     remote = printable(waiting.remote)
     if waiting.to_push:
-        yield f"{_count(len(waiting.to_push), 'run')} to push to {remote}"
+        also = " and records" if waiting.records else ""
+        yield f"{_count(len(waiting.to_push), 'run')}{also} to push to {remote}"
+        yield "  (git runs push)"
+    elif waiting.records:
+        yield f"records to push to {remote}"
         yield "  (git runs push)"
     yield from held_lines(waiting.held)
     if waiting.pending:
@@ -182,7 +186,7 @@ def waiting_lines(waiting: Waiting) -> Iterator[str]:
         if refs:
             yield f"not taken from {remote}: {_count(len(refs), 'ref')}, {what}"
             yield "  (git runs fetch says why)"
-    if not (waiting.to_push or waiting.held or waiting.pending):
+    if not (waiting.to_push or waiting.held or waiting.pending or waiting.records):
         yield f"{remote} has everything, as last seen"
 
 
@@ -350,6 +354,7 @@ def waiting_record(waiting: Waiting) -> dict[str, Any]:
         "name": waiting.remote,
         "to_push": list(waiting.to_push),
         "held": [{"id": one.run_id, "reason": one.reason, "commit": one.commit} for one in waiting.held],
+        "records": waiting.records,
         "lost": list(waiting.lost),
         "rewritten": list(waiting.rewritten),
         "quarantined": list(waiting.quarantined),

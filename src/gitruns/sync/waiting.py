@@ -24,7 +24,7 @@ class Waiting:
 
     `to_push` would go with the next push, `held` would not. `lost` and `rewritten` wait for a person; `quarantined` and
     `ahead` are refs of the remote that were not taken: bad ones, and ones from the future or in a newer format.
-    `pending` artifacts exist only here, `pending_bytes` in all.
+    `pending` artifacts exist only here, `pending_bytes` in all. `records` says that there are records to push.
     """
 
     remote: str
@@ -36,6 +36,7 @@ class Waiting:
     ahead: tuple[str, ...]
     pending: int
     pending_bytes: int
+    records: bool
 
 
 def what_waits(repo: Repo, remote: str | None = None) -> Waiting | None:
@@ -66,6 +67,7 @@ def what_waits(repo: Repo, remote: str | None = None) -> Waiting | None:
         ahead=tuple(sorted(state.waiting)),
         pending=len(pending),
         pending_bytes=sum(pending.values()),
+        records=bool(plan.records) or repo.records.unsealed() > 0,
     )
 
 
