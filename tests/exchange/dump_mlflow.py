@@ -52,6 +52,9 @@ def list_runs(tracking, experiments):
     from mlflow.entities import ViewType
 
     runs, token = {}, None
+    if "page_token" not in inspect.signature(tracking.search_runs).parameters:  # before MLflow 1.1
+        infos = [info for one in experiments for info in tracking.list_run_infos(one, ViewType.ALL)]
+        return {info.run_uuid: tracking.get_run(info.run_uuid) for info in infos}
     while True:
         page = tracking.search_runs(experiments, "", ViewType.ALL, 500, None, token)
         for run in page:

@@ -86,7 +86,9 @@ def write_run(tracking, experiment, number, before, commit):
     metrics = [Metric("loss", 1.0 / (step + 1) + number, start + step, step) for step in range(3)]
     metrics.append(Metric("eval/acc", 0.5 + number / 7, start + 5, 2))
     if hasattr(tracking, "search_experiments") or hasattr(tracking, "set_experiment_tag"):  # else only finite ones
-        metrics += [Metric("bad", float("nan"), start, 0)] + [Metric("big", float("inf"), start, -1)] * (number % 3 == 0)
+        metrics += [Metric("bad", float("nan"), start, 0)] + [Metric("big", float("inf"), start, -1)] * (
+            number % 3 == 0
+        )
     tracking.log_batch(run_id, metrics, params, [RunTag("late", "yes")])
     write_artifacts(run.info.artifact_uri, number)
     if hasattr(tracking, "log_inputs"):

@@ -92,7 +92,46 @@ def tensorboard(app: App, source: Path, dry_run: bool, as_json: bool) -> int:
     return bring(app, lambda: TensorBoardFolder(source), dry_run, as_json)
 
 
-for _command in (mlflow, tensorboard):
+@command(
+    "table",
+    exits=(*WRITING, NO),
+    examples=[
+        "git runs export --to /tmp/runs.csv --history",
+        "git runs import table /tmp/runs.csv --points /tmp/runs.points.csv --dry-run",
+    ],
+)
+@click.argument("source", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--points",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Also take points: run_id, metric, step, time, value.",
+)
+@click.option("--metric", "metrics", metavar="COLUMN", multiple=True, help="This column is a metric, and no param.")
+@click.option("-e", "--experiment", metavar="NAME", help="The experiment of rows that name none; the file's name.")
+@import_options
+@pass_app
+def table(
+    app: App,
+    source: Path,
+    points: Path | None,
+    metrics: Sequence[str],
+    experiment: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Bring in a table with a row a run
+
+    FILE is CSV or Parquet, as `git runs export`, `mlflow.search_runs` or the web page of Weights & Biases writes it.
+    Columns named metrics.NAME, params.NAME and tags.NAME are that; run_id, name, status, start_time and others are
+    facts of the run; any other column is a param.
+    """
+    from gitruns.exchange.table import RunTable
+
+    return bring(app, lambda: RunTable(source, points, metrics, experiment), dry_run, as_json)
+
+
+for _command in (mlflow, tensorboard, table):
     import_.add_command(_command)
 
 
