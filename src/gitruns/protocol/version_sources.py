@@ -16,8 +16,10 @@ from gitruns.errors import GitRunsError, InvalidInputError
 from gitruns.protocol.addresses import SCHEME, ArtifactPlace, artifacts_below, find_artifacts, model_record
 from gitruns.protocol.errors import ProtocolError, refused
 from gitruns.protocol.hub import Hub, hub_at
+from gitruns.protocol.logged_model import model_named, source_run_of
 from gitruns.protocol.registered import is_prompt
 from gitruns.protocol.registered_models import RegisteredModelCalls
+from gitruns.protocol.runs import find_run
 from gitruns.registry.names import parse_named
 
 PROMPT_SOURCES = ("dummy-source", "prompt-template")
@@ -73,7 +75,7 @@ def check_source(
     if source.startswith("models:"):
         return _of_models(calls, source, run_id, model_id)
     if source.startswith("runs:"):
-        return _of_run(source, run_id, model_id)
+        return _of_run(calls.hub, source, run_id, model_id)
     kept = meaning_of(calls.hub, source)
     if kept is None:
         raise _not_of(source, "model_id" if model_id else "run_id")
@@ -102,13 +104,17 @@ def _refuse_odd(source: str, run_id: str | None, model_id: str | None) -> None:
         )
 
 
-def _of_run(source: str, run_id: str | None, model_id: str | None) -> CheckedSource:
+def _of_run(hub: Hub, source: str, run_id: str | None, model_id: str | None) -> CheckedSource:
     match = _RUNS.match(source)
     if model_id:
         raise _not_of(source, "model_id")
     if match is None or urlsplit(source).netloc or (run_id and match[1] != run_id):
         raise _not_of(source, "run_id")
-    return CheckedSource(source, run_id or match[1])
+    try:
+        found = find_run(hub, match[1])
+    except ProtocolError as error:
+        raise _not_of(source, "run_id") from error
+    return CheckedSource(source, found.info.id)
 
 
 def _of_models(calls: RegisteredModelCalls, source: str, run_id: str | None, model_id: str | None) -> CheckedSource:
@@ -119,10 +125,18 @@ def _of_models(calls: RegisteredModelCalls, source: str, run_id: str | None, mod
         )
     named = match[1].strip("/")
     if model_record(named.partition("/")[0]) is not None:
-        if model_id and named.partition("/")[0] != model_id:
-            raise _not_of(source, "model_id")
-        return CheckedSource(source, run_id)
+        return _of_model(calls.hub, source, named.partition("/")[0], run_id, model_id)
     return _of_version(calls, source, unquote(named), run_id, model_id)
+
+
+def _of_model(hub: Hub, source: str, named: str, run_id: str | None, model_id: str | None) -> CheckedSource:
+    if model_id and named != model_id:
+        raise _not_of(source, "model_id")
+    try:
+        found = model_named(hub, named)
+    except ProtocolError as error:
+        raise _not_of(source, "model_id") from error
+    return CheckedSource(source, run_id or source_run_of(found))
 
 
 def _of_version(
