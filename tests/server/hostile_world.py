@@ -227,10 +227,6 @@ def _links(repo: Path, outside: Path, ids: Mapping[str, str]) -> dict[str, str]:
         if stored.read_bytes().startswith(b"<svg"):
             stored.unlink()
             stored.symlink_to(outside / "secret.txt")
-    digest = hashlib.sha256(b"nothing has this content").hexdigest()
-    place = private / "cache" / "o" / digest[:2]
-    if not place.exists():
-        place.symlink_to(outside / "folder")
     (repo / "link.txt").symlink_to(outside / "secret.txt")
     return {"planted": planted, "linked": ids["one"]}
 
