@@ -104,8 +104,9 @@ def load_image(artifact_uri: str) -> Any:
 
 
 @speaks_mlflow
-def local_copy(uri: str, target: str | Path | None = None) -> Path:
+def local_copy(named: str | Path, target: str | Path | None = None) -> Path:
     """Returns what an address names as files on disk; what is brought for that goes when the process ends."""
+    uri = str(named)
     if target is not None:
         return _bring(current_hub(), uri, Path(target))
     if not is_address(uri) and not uri.startswith(SCHEME):

@@ -24,7 +24,12 @@ __all__ = [
 
 _HOMES = {"PyFuncModel": "loaded", "load_model": "saving", "log_model": "saving", "save_model": "saving"}
 
-_ABSENT = frozenset("ChatAgent ChatModel EnvType ResponsesAgent add_to_model build_model_env get_default_conda_env ")
+_ABSENT = frozenset(
+    (
+        "ChatAgent ChatModel EnvType ResponsesAgent add_to_model build_model_env get_default_conda_env "
+        "get_default_pip_requirements get_model_dependencies load_pyfunc spark_udf"
+    ).split()
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -133,7 +133,7 @@ def log_model(
 
 
 def load_model(
-    model_uri: str,
+    model_uri: str | Path,
     suppress_warnings: bool = False,
     dst_path: str | None = None,
     model_config: Mapping[str, Any] | None = None,

@@ -166,7 +166,7 @@ def log_model(
     )
 
 
-def load_model(model_uri: str, dst_path: str | None = None, *, trust: bool | None = None) -> Any:
+def load_model(model_uri: str | Path, dst_path: str | None = None, *, trust: bool | None = None) -> Any:
     """Returns the model at an address or in a folder; its bytes are checked against their digest first.
 
     Loading what is no skops file can run code: it is loaded when it was made here, else with `trust=True` only.
