@@ -11,17 +11,15 @@ from hypothesis import strategies as st
 
 from gitruns.entities.ids import WriterId
 from gitruns.entities.record import (
-    MAX_DEPTH,
     PURGED,
     Change,
     RecordState,
-    check_fields,
-    check_record_name,
     decode_change,
     encode_change,
     fold,
     next_change_stamp,
 )
+from gitruns.entities.record_checks import MAX_DEPTH, check_fields, check_record_name
 from gitruns.entities.stamp import Stamp
 from gitruns.errors import CorruptDataError, InvalidInputError
 

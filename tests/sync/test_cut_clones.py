@@ -165,3 +165,18 @@ def test_the_remote_is_content(ada: Clone, clone: MakeClone, remote: Path) -> No
     for one in (ada, ci):
         one.fetch()
         one.git("fsck", "--strict", "--no-dangling", "--connectivity-only")
+
+
+def test_a_partial_clone_gets_whole_records(ada: Clone, clone: MakeClone, remote: Path) -> None:
+    run_git(remote, "config", "uploadpack.allowFilter", "true")
+    run_git(remote, "config", "uploadpack.allowAnySHA1InWant", "true")
+    partial = clone("partial", "--filter=blob:none")
+    for number in range(3):
+        ada.repo.records.put("trace", f"t{number}", {"n": number})
+        ada.repo.records.seal(force=True)
+    ada.push()
+    partial.git("fetch", "--quiet", "origin", "+refs/runs/*:refs/runs-remotes/origin/*")
+    assert partial.fetch().records == 3
+    assert partial.repo.records.count("trace") == 3
+    partial.repo.records.put("trace", "t0", {"n": -1})
+    assert partial.push().records == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import run_git
-from gitruns.entities.record import MAX_DEPTH
+from gitruns.entities.record_checks import MAX_DEPTH
 from gitruns.errors import NotFoundError
 from gitruns.repo import Repo
 from gitruns.repo.garbage import collect_garbage

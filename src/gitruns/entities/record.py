@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from gitruns.entities.ids import WriterId
+from gitruns.entities.record_checks import check_fields, check_record_name
 from gitruns.entities.stamp import Stamp, next_stamp
-from gitruns.errors import CorruptDataError, InvalidInputError
+from gitruns.errors import CorruptDataError
 
 JSON: TypeAlias = Any
 """None, bool, int of 64 bits, finite float, str, and lists and str-keyed mappings of these."""
@@ -23,9 +24,6 @@ JSON: TypeAlias = Any
 MAX_CHANGE_BYTES = 64 * 1024
 """Of a change as written, all its fields together; more goes to the artifact store and is named by its digest."""
 
-MAX_DEPTH = 64
-MAX_NAME_LENGTH = 500
-MAX_ID_LENGTH = 256
 
 DELETED = "deleted"
 """The field that hides a record, reversibly."""
@@ -39,10 +37,8 @@ TIME = "time_ms"
 BLOBS = "blobs"
 """The field that names large content: name → {"sha256", "size"}."""
 
-_KIND = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
-_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _WRITER = re.compile(r"[0-9a-f]{16}\Z")
-_LEAST, _GREATEST = -(2**63), 2**63 - 1
+_GREATEST = 2**63 - 1
 _NS_IN_MS = 1_000_000
 
 
@@ -189,75 +185,3 @@ def change_of(given: JSON) -> Change:
     check_record_name(given["kind"], given["id"])
     check_fields(given["set"])
     return Change(given["kind"], given["id"], Stamp(at[0], at[1], WriterId(at[2])), given["set"])
-
-
-# What may be stored
-
-
-def check_record_name(kind: object, record_id: object) -> None:
-    """Raises `InvalidInputError` unless a record can be of this kind and id."""
-    if not isinstance(kind, str) or _KIND.match(kind) is None:
-        raise InvalidInputError(f"'{str(kind)[:40]}' is no kind of record", kind="bad-record-kind")
-    if not isinstance(record_id, str) or not 0 < len(record_id) <= MAX_ID_LENGTH or not _is_plain(record_id):
-        raise InvalidInputError(
-            f"'{str(record_id)[:40]}' is no id of a record: 1 to {MAX_ID_LENGTH} printable characters",
-            kind="bad-record-id",
-        )
-
-
-def check_fields(fields: object) -> None:
-    """Raises `InvalidInputError` unless these are fields that a record can have."""
-    if not isinstance(fields, Mapping):
-        raise InvalidInputError("the fields of a record are a mapping", kind="wrong-type")
-    for name, value in fields.items():
-        if type(name) is not str or not 0 < len(name) <= MAX_NAME_LENGTH or not _is_text(name):
-            raise InvalidInputError(
-                f"'{str(name)[:40]}' is no name of a field: text of 1 to {MAX_NAME_LENGTH} characters",
-                kind="bad-field-name",
-            )
-        if type(value) is not str or not value.isascii():
-            _check_value(name, value, 0)
-
-
-def _check_value(name: str, value: object, depth: int) -> None:
-    if value is None or isinstance(value, bool):
-        return
-    if isinstance(value, str):
-        if not _is_text(value):
-            raise _unstorable(name, "text with a lone surrogate")
-    elif isinstance(value, int):
-        if not _LEAST <= value <= _GREATEST:
-            raise _unstorable(name, "an integer beyond 64 bits")
-    elif isinstance(value, float):
-        if value - value != 0:
-            raise _unstorable(name, f"'{value}', which JSON does not know")
-    elif depth == MAX_DEPTH:
-        raise _unstorable(name, f"more than {MAX_DEPTH} levels")
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if not isinstance(key, str) or not _is_text(key):
-                raise _unstorable(name, "a key that is no text")
-            _check_value(name, item, depth + 1)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            _check_value(name, item, depth + 1)
-    else:
-        raise _unstorable(name, f"a '{type(value).__name__}'")
-
-
-def _unstorable(name: str, what: str) -> InvalidInputError:
-    return InvalidInputError(f"field '{name[:80]}' of a record cannot hold {what}", kind="unstorable-value", field=name)
-
-
-def _is_plain(text: str) -> bool:
-    return _CONTROL.search(text) is None and _is_text(text)
-
-
-def _is_text(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

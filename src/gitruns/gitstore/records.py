@@ -78,7 +78,7 @@ class RecordTrees:
         known = self._pieces.get(tip)
         if known is None:
             if len(self._pieces) >= _KEPT_TREES:
-                self._pieces.pop(next(iter(self._pieces)))
+                self._pieces.pop(next(iter(list(self._pieces))), None)
             known = self._pieces[tip] = self._read_pieces(tip)
         return known
 

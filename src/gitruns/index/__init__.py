@@ -10,8 +10,9 @@ from gitruns.index.index import Index, IndexStats
 from gitruns.index.marks import mark_of
 from gitruns.index.place import index_path
 from gitruns.index.reading import ListedRun
+from gitruns.index.record_refresh import RecordSource
 from gitruns.index.record_rows import blobs_of
-from gitruns.index.records import RecordIndex, RecordSource
+from gitruns.index.records import RecordIndex
 from gitruns.index.refresh import Progress, RefreshReport
 from gitruns.index.request import MAX_RESULTS, ExperimentPage, RunPage, Search, TablePage
 from gitruns.index.rows import RunRows, rows_of

@@ -21,11 +21,10 @@ from gitruns.entities.record import (
     PURGED,
     Change,
     Record,
-    check_fields,
-    check_record_name,
     encode_change,
     next_change_stamp,
 )
+from gitruns.entities.record_checks import check_fields, check_record_name
 from gitruns.entities.stamp import FAR_AHEAD_MS, Stamp
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.index import RecordIndex, blobs_of, index_path
