@@ -207,6 +207,18 @@ def test_many_short_processes_make_few_pieces(repo: Repo) -> None:
     assert len(ids(reopened(repo))) == 40
 
 
+def test_no_change_waits_for_longer_than_an_hour(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    earlier = time.time_ns() - 2 * 3600 * 1_000_000_000
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: earlier)
+        repo.records.put("trace", "tr-1", {"n": 1})
+        repo.records.recover()
+        assert repo.store.records.tips() == {}
+    repo.records.put("trace", "tr-2", {"n": 1})
+    repo.records.recover()
+    assert len(pieces(repo)) >= 1 and repo.records.unsealed() == 0
+
+
 def test_a_lost_commit_is_sealed_again(repo: Repo, git_repo: Path) -> None:
     """As after a loss of power that took the ref, before the journals went."""
     repo.records.put("trace", "tr-1", {"n": 1})

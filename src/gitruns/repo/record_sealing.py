@@ -32,8 +32,8 @@ SEAL_ABOVE_BYTES = 1024 * 1024
 """So much in journals is sealed by whoever notices."""
 
 SEAL_ABOVE_FILES = 32
-QUIET_S = 3600.0
-"""A journal that nobody has written to for so long is sealed, however little is in it."""
+WAIT_MS = 3600 * 1000
+"""No change waits longer than this for others to be sealed with."""
 
 _SEALED_FILE = "sealed"
 _LOCK_FILE = "seal.lock"
@@ -114,7 +114,7 @@ class _Sealing:
         for name in [name for name, size in waiting.items() if size <= _SMALL_BYTES]:
             if self._says_nothing(name, covers):
                 del waiting[name]
-        if not waiting or not (force or self._is_due(waiting)):
+        if not waiting or not (force or self._is_due(waiting, covers)):
             self._remove(covers, durable=False)
             return NOTHING
         changes: list[Change] = []
@@ -143,15 +143,18 @@ class _Sealing:
         covers[name] = rest[-1][1]
         return True
 
-    def _is_due(self, waiting: Mapping[str, int]) -> bool:
+    def _is_due(self, waiting: Mapping[str, int], covers: Mapping[str, int]) -> bool:
         if sum(waiting.values()) >= SEAL_ABOVE_BYTES or len(waiting) >= SEAL_ABOVE_FILES:
             return True
-        limit = time.time() - QUIET_S
-        for name in waiting:
-            with suppress(OSError):
-                if (self._folder / name).stat().st_mtime < limit:
-                    return True
-        return False
+        limit_ms = time.time_ns() // 1_000_000 - WAIT_MS
+        return any(self._first_ms(name, covers.get(name, 0), limit_ms) < limit_ms for name in waiting)
+
+    def _first_ms(self, name: str, start: int, default: int) -> int:
+        """Returns when the first change of a journal behind an offset was made."""
+        for found, _ in read_changes(self._folder / name, start):
+            for change in decoded(found[:1]):
+                return change.stamp.time_ms
+        return default
 
     def _write(self, changes: list[Change], covers: Mapping[str, int]) -> Sealed:
         for _ in range(_ATTEMPTS):
