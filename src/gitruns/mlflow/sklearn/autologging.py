@@ -7,6 +7,7 @@ threads, because scikit-learn trains parts in threads of its own; so of two trai
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -109,7 +110,7 @@ def _unlogged(original: Any, *args: Any, **named: Any) -> Any:
 
 def _fit(original: Any, estimator: Any, *args: Any, **named: Any) -> Any:
     options = _options
-    if options is None or _depth:
+    if options is None or _depth or _is_called_by_sklearn():
         return _unlogged(original, *args, **named)
     with _inside():
         try:
@@ -118,6 +119,12 @@ def _fit(original: Any, estimator: Any, *args: Any, **named: Any) -> Any:
             warn(f"this training is not logged: {error}", stacklevel=4)
             return original(*args, **named)
         return _logged(training, original, args, named)
+
+
+def _is_called_by_sklearn() -> bool:
+    """Returns whether it is scikit-learn that trains, as a part of something: a cross-validation, say."""
+    frame = sys._getframe(3)  # the caller of the wrapper, which called what asks
+    return str(frame.f_globals.get("__name__", "")).startswith("sklearn.")
 
 
 def _logged(training: Training, original: Any, args: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
