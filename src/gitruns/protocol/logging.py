@@ -16,7 +16,7 @@ from gitruns.protocol.checks import Measured, Named
 from gitruns.protocol.errors import missing, refused
 from gitruns.protocol.hub import Hub
 from gitruns.protocol.model_points import log_points_on_models
-from gitruns.protocol.runs import active_run, rename_run
+from gitruns.protocol.runs import active_run, is_open, rename_run
 from gitruns.protocol.shown import INPUT_TAGS, OUTPUT_TAGS, PARENT_TAG, RUN_NAME_TAG, run_tags
 
 LOGGED_MODELS_TAG = "mlflow.log-model.history"
@@ -160,7 +160,7 @@ def delete_tag(hub: Hub, run_id: str, key: str) -> None:
 
 def write_tags(hub: Hub, record: RunId, tags: Mapping[str, str | None]) -> None:
     """Writes tags into the open journal, else as a change of the run that ended."""
-    if hub.logs.find(record) is not None:
+    if is_open(hub, record):
         _wait_for_later(hub, record, tags)
         hub.logs.write(record, lambda log: log.write_tags(tags))
         return

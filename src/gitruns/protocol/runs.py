@@ -208,10 +208,19 @@ def _set_status(hub: Hub, run_id: RunId, status: RunStatus, end_time_ms: int | N
         hub.logs.resume(run_id).set_fields({"status": status.value})
 
 
+def is_open(hub: Hub, run_id: RunId) -> bool:
+    """Returns whether a run is open here; a server opens one that goes on, as each change of it would be a commit."""
+    if hub.logs.find(run_id) is not None:
+        return True
+    if not hub.in_server or hub.repo.get_run(run_id).info.status.ended:
+        return False
+    hub.logs.get(run_id)
+    return True
+
+
 def rename_run(hub: Hub, run_id: RunId, name: str) -> None:
     """Gives a run another name: in its journal while that is open here, else as a change of the run."""
-    log = hub.logs.find(run_id)
-    if log is not None:
+    if is_open(hub, run_id):
         checked = names.check_text("run name", name, names.MAX_NAME_LENGTH)
         hub.logs.write(run_id, lambda log: log.set_fields({"name": checked}))
         return

@@ -88,7 +88,7 @@ class Transaction:
     def _write(self) -> None:
         live = self._repo.live(self._run_id)
         if live is not None and live.alive:
-            self._write_to_journal()
+            self._write_to_journal(on_behalf=live.opening.on_behalf)
             return
         self._repo.seal(self._run_id)
         for _ in range(_ATTEMPTS):
@@ -96,8 +96,8 @@ class Transaction:
                 return
         raise ConflictError(f"cannot change run '{self._run_id[:8]}': others keep changing it", kind="ref-moved")
 
-    def _write_to_journal(self) -> None:
-        log = self._repo.open_log(self._run_id)
+    def _write_to_journal(self, *, on_behalf: bool) -> None:
+        log = self._repo.open_log(self._run_id, on_behalf=on_behalf)
         if self._tags:
             log.write_tags(self._tags)
         if self._fields:
