@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from conftest import run_git
+from gitruns.entities.ids import Digest
 from gitruns.entities.record_checks import MAX_DEPTH
 from gitruns.errors import NotFoundError
 from gitruns.repo import Repo
 from gitruns.repo.garbage import collect_garbage
 from gitruns.sync.bundle import read_bundle, write_bundle
+from gitruns.sync.pull import bring_artifacts
 from sync.conftest import Clone, MakeClone
 
 EVIL = "00000000000000ee"
@@ -90,7 +92,12 @@ def test_a_push_uploads_blobs_and_others_read_them(ada: Clone, bob: Clone, tmp_p
     put(ada, "t2", n=1)
     assert ada.push().artifacts.uploaded == 0
     bob.fetch()
-    assert bob.repo.records.read_blob(digest) == b"spans" * 1000
+    assert bring_artifacts(bob.repo, (), records=True, dry_run=True).artifacts == 1
+    assert not bob.repo.cache.has(Digest(digest))
+    report = bring_artifacts(bob.repo, (), records=True)
+    assert (report.artifacts, report.bytes, report.absent) == (1, 5000, ()) and bob.repo.cache.has(Digest(digest))
+    bob.repo.cache.path_of(Digest(digest)).unlink()
+    assert bob.reopened().repo.records.read_blob(digest) == b"spans" * 1000, "it is had when it is read, too"
 
 
 def test_shallow_clones_take_part(clone: MakeClone, ada: Clone) -> None:

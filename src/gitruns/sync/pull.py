@@ -29,9 +29,17 @@ class PullReport:
 
 
 def bring_artifacts(
-    repo: Repo, run_ids: Collection[RunId], *, dry_run: bool = False, progress: Progress | None = None
+    repo: Repo,
+    run_ids: Collection[RunId],
+    *,
+    records: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> PullReport:
-    """Brings what runs name and this machine has not; one run's fault keeps no other's artifacts away."""
+    """Brings what runs name and this machine has not, and with `records` what records do.
+
+    One's fault keeps no other's artifacts away.
+    """
     report = PullReport()
     absent: set[Digest] = set()
 
@@ -54,10 +62,30 @@ def bring_artifacts(
         report.artifacts += len(came)
         report.bytes += sum(one.size_bytes for one in came)
         absent |= wanted.keys() - {one.digest for one in came}
+    if records:
+        absent |= _bring_blobs(repo, report, dry_run=dry_run)
     report.absent = tuple(sorted(absent))
     if absent and report.problem is None:
         report.hint = repo.stores.where_else()
     return report
+
+
+def _bring_blobs(repo: Repo, report: PullReport, *, dry_run: bool) -> set[Digest]:
+    """Brings the large content of records and returns what could not be had."""
+    absent: set[Digest] = set()
+    for digest, size in repo.records.needed_digests().items():
+        if repo.cache.has(digest) or _shared(repo, digest):
+            continue
+        try:
+            if not dry_run:
+                repo.stores.beyond(digest)
+        except GitRunsError as error:
+            report.problem, report.hint = error.message, error.hint
+            absent.add(digest)
+        else:
+            report.artifacts += 1
+            report.bytes += size
+    return absent
 
 
 def _shared(repo: Repo, digest: Digest) -> bool:

@@ -38,7 +38,9 @@ def pull(app: App, words: Sequence[str], dry_run: bool, as_json: bool) -> int:
     fetched = fetch_now(app, remote, None, take=False, quiet=as_json)
     chosen = [*fetched.new, *fetched.changed] if selection is None else sorted(selection.run_ids)
     with SyncProgress(app.environ, quiet=as_json) as progress:
-        brought = bring_artifacts(app.open_repo(), chosen, dry_run=dry_run, progress=progress)
+        brought = bring_artifacts(
+            app.open_repo(), chosen, records=fetched.records > 0, dry_run=dry_run, progress=progress
+        )
     if as_json:
         record = {
             "artifacts": brought.artifacts,
