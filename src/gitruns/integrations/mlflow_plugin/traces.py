@@ -124,9 +124,11 @@ class TraceCalls(StoreBase):
         max_timestamp_millis: int | None = None,
         max_traces: int | None = None,
         trace_ids: Sequence[str] | None = None,
+        request_ids: Sequence[str] | None = None,
     ) -> int:
-        """Deletes traces and returns how many."""
-        return traces.delete_traces(self.hub, experiment_id, max_timestamp_millis, max_traces, trace_ids)
+        """Deletes traces and returns how many; MLflow 2 names them by `request_ids`."""
+        ids = request_ids if trace_ids is None else trace_ids
+        return traces.delete_traces(self.hub, experiment_id, max_timestamp_millis, max_traces, ids)
 
     def link_traces_to_run(self, trace_ids: list[str], run_id: str) -> None:
         """Says that a run made some traces."""
