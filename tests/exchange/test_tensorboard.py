@@ -12,8 +12,9 @@ from gitruns.errors import InvalidInputError
 from gitruns.exchange.foreign import IMPORTED_ID_TAG
 from gitruns.exchange.importing import import_all
 from gitruns.exchange.report import ImportReport
-from gitruns.exchange.tensorboard.framing import masked_crc32c, read_fields
+from gitruns.exchange.tensorboard.framing import masked_crc32c
 from gitruns.exchange.tensorboard.store import TensorBoardFolder
+from gitruns.exchange.wire import read_fields
 from gitruns.repo import Repo
 
 writing = pytest.importorskip("tensorboardX")

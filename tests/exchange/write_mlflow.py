@@ -93,7 +93,8 @@ def write_run(tracking, experiment, number, before, commit):
     write_artifacts(run.info.artifact_uri, number)
     if hasattr(tracking, "log_inputs"):
         write_inputs(tracking, run_id, number)
-    status = (RunStatus.FINISHED, RunStatus.FAILED, RunStatus.KILLED, RunStatus.RUNNING)[number % 4]
+    killed = RunStatus.KILLED if hasattr(tracking, "set_experiment_tag") else RunStatus.FAILED
+    status = (RunStatus.FINISHED, RunStatus.FAILED, killed, RunStatus.RUNNING)[number % 4]
     if status != RunStatus.RUNNING:
         more = {"run_name": None} if "run_name" in inspect.signature(tracking.update_run_info).parameters else {}
         tracking.update_run_info(run_id, status, start + 100, **more)

@@ -131,7 +131,34 @@ def table(
     return bring(app, lambda: RunTable(source, points, metrics, experiment), dry_run, as_json)
 
 
-for _command in (mlflow, tensorboard, table):
+@command(
+    "wandb",
+    exits=(*WRITING, NO),
+    examples=["mkdir -p /tmp/wandb", "git runs import wandb -h"],
+)
+@click.argument("source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--artifacts",
+    "folders",
+    metavar="DIR",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Also take files below DIR that a run kept as links.",
+)
+@import_options
+@pass_app
+def wandb(app: App, source: Path, folders: Sequence[Path], dry_run: bool, as_json: bool) -> int:
+    """Bring in runs that Weights & Biases has on disk
+
+    DIR is a folder as wandb, with offline runs or others, or the one that it is in. Projects become experiments, the
+    config params, histories and system statistics metrics, files artifacts. The library need not be installed.
+    """
+    from gitruns.exchange.wandb.store import WandbFolder
+
+    return bring(app, lambda: WandbFolder(source, folders), dry_run, as_json)
+
+
+for _command in (mlflow, tensorboard, wandb, table):
     import_.add_command(_command)
 
 

@@ -6,13 +6,12 @@ Source: tensorboard/compat/proto/{event,summary,tensor}.proto, tensorboard/plugi
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 from gitruns.entities.values import Scalar
 from gitruns.errors import CorruptDataError
-from gitruns.exchange.tensorboard.framing import read_fields, signed
+from gitruns.exchange.wire import messages, read_fields, signed, text_of
 
 _FLOAT, _DOUBLE, _INT32, _INT64, _HALF = 1, 2, 3, 9, 19
 HPARAMS = "hparams"
@@ -52,13 +51,7 @@ def read_values(record: bytes) -> tuple[float, list[Value]]:
             step = signed(value)
         elif number == 5 and isinstance(value, bytes):
             summaries.append(value)
-    return time_s, [_value(data, step, time_s) for one in summaries for data in _messages(one, 1)]
-
-
-def _messages(data: bytes, wanted: int) -> Iterator[bytes]:
-    for number, value in read_fields(data):
-        if number == wanted and isinstance(value, bytes):
-            yield value
+    return time_s, [_value(data, step, time_s) for one in summaries for data in messages(one, 1)]
 
 
 def _value(data: bytes, step: int, time_s: float) -> Value:
@@ -72,13 +65,13 @@ def _value(data: bytes, step: int, time_s: float) -> Value:
         elif number == 2 and len(value) == 4:
             (found.number,) = struct.unpack("<f", value)
         elif number == 4:
-            found.image = next(_messages(value, 4), b"")
+            found.image = next(messages(value, 4), b"")
         elif number == 8:
             tensor = value
         elif number == 9:
-            for plugin in _messages(value, 1):
-                found.plugin = next(_messages(plugin, 1), b"").decode("utf-8", "replace")
-                found.content = next(_messages(plugin, 2), b"")
+            for plugin in messages(value, 1):
+                found.plugin = text_of(plugin, 1)
+                found.content = next(messages(plugin, 2), b"")
     if tensor:
         _read_tensor(tensor, found)
     return found
@@ -120,8 +113,8 @@ def read_session(content: bytes, session: Session) -> None:
         if number == 3 and isinstance(value, bytes):
             for part, inner in read_fields(value):
                 if part == 1 and isinstance(inner, bytes):
-                    key = next(_messages(inner, 1), b"").decode("utf-8", "replace")
-                    session.params[key] = _scalar(next(_messages(inner, 2), b""))
+                    key = text_of(inner, 1)
+                    session.params[key] = _scalar(next(messages(inner, 2), b""))
                 elif part == 5:
                     session.started_s = _double(inner)
         elif number == 4 and isinstance(value, bytes):

@@ -1,12 +1,12 @@
-"""The records of an event file, and the fields of the messages in them.
+"""The records of an event file.
 
 A record is its length (64 bits), a checksum of that, the bytes, and a checksum of them, all little-endian (TFRecord).
-The bytes are protocol buffers, of which only the wire format is needed here: pairs of a number and a value.
-Sources: tensorflow/core/lib/io/record_writer.h; protobuf.dev/programming-guides/encoding.
+Source: tensorflow/core/lib/io/record_writer.h.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +17,6 @@ from gitruns.errors import CorruptDataError
 
 MAX_RECORD_BYTES = 256 * 1024 * 1024
 _HEAD = struct.Struct("<QI")
-_FIXED = {1: 8, 5: 4}
-Field = tuple[int, "int | bytes"]
-"""A field's number, and its value: an integer, or the bytes of anything else."""
 
 
 def read_records(path: Path) -> Iterator[bytes]:
@@ -27,8 +24,6 @@ def read_records(path: Path) -> Iterator[bytes]:
 
     Raises `CorruptDataError` (kind `bad-source`) where the file is no event file, or damaged.
     """
-    import os
-
     with open_regular(path) as source, os.fdopen(os.dup(source.fd), "rb") as file:
         while (record := _record(file, path.name)) is not None:
             yield record
@@ -64,45 +59,3 @@ def _table() -> list[int]:
 
 
 _TABLE = _table()
-
-
-def read_fields(data: bytes) -> Iterator[Field]:
-    """Yields the fields of a message; raises `CorruptDataError` for bytes that are none."""
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
-        number, kind = key >> 3, key & 7
-        if kind == 0:
-            value, place = _varint(data, place)
-            yield number, value
-            continue
-        size = _FIXED.get(kind)
-        if size is None:
-            if kind != 2:
-                raise _bad()
-            size, place = _varint(data, place)
-        if place + size > len(data):
-            raise _bad()
-        yield number, data[place : place + size]
-        place += size
-
-
-def _varint(data: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while place < len(data) and shift < 70:
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, place
-        shift += 7
-    raise _bad()
-
-
-def signed(value: int) -> int:
-    """Returns a 64-bit integer with its sign."""
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def _bad() -> CorruptDataError:
-    return CorruptDataError("a record of an event file is damaged", kind="bad-source")

@@ -1,0 +1,1 @@
+"""Runs that Weights & Biases has kept on disk, offline or not, read without its library."""
