@@ -342,3 +342,21 @@ def test_a_client_that_goes_in_the_middle_of_an_answer(hostile: Hostile) -> None
     with hostile.server.connect() as connection:
         connection.sendall(head(hostile, method="GET", path="/health"))
         assert read_reply(connection).status == 200
+
+
+@pytest.mark.parametrize("name", ["Upgrade", "upgrade", "UPGRADE "])
+def test_who_wants_another_protocol_is_answered_in_this_one(hostile: Hostile, name: str) -> None:
+    """Java's client asks for HTTP/2 so; what follows the head is the body all the same."""
+    body = b'{"run_id": "' + hostile.ids["one"].encode() + b'", "key": "Upgrade: h2c", "value": "\\r\\nUpgrade: x"}'
+    lines = ("Connection: Upgrade, HTTP2-Settings", f"{name.strip()}: h2c", "HTTP2-Settings: AAEAAEAA", JSON)
+    request = head(hostile, *lines, f"Content-Length: {len(body)}", path="/api/2.0/mlflow/runs/set-tag")
+    with hostile.server.connect() as connection:
+        connection.sendall(request)
+        time.sleep(0.05)
+        connection.sendall(body)
+        reply = read_reply(connection)
+        assert (reply.status, reply.body) == (200, b"{}")
+        connection.sendall(request + body)
+        assert read_reply(connection).status == 200
+    tags = hostile.server.get(f"/api/gitruns/v1/runs/{hostile.ids['one']}").json["tags"]
+    assert tags["Upgrade: h2c"] == "\r\nUpgrade: x"

@@ -7,6 +7,7 @@ nobody wants any more; and it takes headers without end. Here each of these has 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -18,6 +19,18 @@ HEAD_TIMEOUT_S = 15.0
 LINGER_S = 10.0
 MAX_HEAD_BYTES = 1 << 16
 MAX_HEADERS = 100
+
+
+_UPGRADE = re.compile(rb"\r\nupgrade[ \t]*:[^\r\n]*", re.IGNORECASE)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """Takes the wish for another protocol out of a head: it may be ignored, and the parser would ignore the body.
+
+    Java's own client has it in each first request. Source: RFC 9110, 7.8.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"", head) + end + rest
 
 
 class Connection(HttpToolsProtocol):
@@ -56,6 +69,9 @@ class Connection(HttpToolsProtocol):
         """Takes what has come; what belongs to a head that is too large already goes no further."""
         if self.transport.is_closing():
             return
+        between = self.cycle is None or self.cycle.response_complete
+        if (self._head_open or between) and b"pgrade" in data:
+            data = _without_upgrade(data)
         if self._head_open:  # the parser keeps what it has of one header to itself until that is whole
             self._raw_bytes += len(data)
             if self._raw_bytes > 2 * MAX_HEAD_BYTES:
