@@ -13,11 +13,12 @@ import pytest
 from conftest import run_git
 from gitruns.entities.ids import Digest
 from gitruns.entities.record_checks import MAX_DEPTH
-from gitruns.errors import NotFoundError
+from gitruns.errors import InvalidInputError, NotFoundError
 from gitruns.repo import Repo
 from gitruns.repo.garbage import collect_garbage
 from gitruns.sync.bundle import read_bundle, write_bundle
 from gitruns.sync.pull import bring_artifacts
+from gitruns.sync.waiting import what_waits
 from sync.conftest import Clone, MakeClone
 
 EVIL = "00000000000000ee"
@@ -173,6 +174,20 @@ def test_two_clones_that_are_one_writer_come_together(ada: Clone, bob: Clone) ->
     put(ada, "t3", n=3)
     ada.push()
     assert ada.refs("refs/runs/records/").keys() == {ref_of(ada)}
+
+
+def test_records_can_be_kept_at_home(ada: Clone) -> None:
+    ada.git("config", "runs.publishRecords", "never")
+    ada = ada.reopened()
+    put(ada, "t1", text="private")
+    assert ada.push(dry_run=True).records == ada.push().records == 0
+    waiting = what_waits(ada.repo)
+    assert waiting is not None and not waiting.records
+    ada.git("config", "runs.publishRecords", "sometimes")
+    with pytest.raises(InvalidInputError, match=r"always, never"):
+        ada.reopened().push()
+    ada.git("config", "--unset", "runs.publishRecords")
+    assert ada.reopened().push().records == 1
 
 
 # Hostile remotes

@@ -18,7 +18,7 @@ from gitruns.gitstore import refs
 from gitruns.gitstore.glance import Glancer
 from gitruns.gitstore.transport import Moved
 from gitruns.sync.published import Publishing
-from gitruns.sync.records import builds_on
+from gitruns.sync.records import builds_on, may_travel
 from gitruns.sync.report import Held, PublicFile, Selection, wants
 from gitruns.sync.state import State
 
@@ -275,7 +275,7 @@ class Planner:
                 plan.models[ref] = tip
 
     def _records(self, plan: Plan) -> None:
-        if self._selection is not None:
+        if self._selection is not None or not may_travel(self._store):
             return
         for ref, tip in self._store.backend.list_refs(refs.RECORDS).items():
             old = self._state.known.get(ref)

@@ -24,7 +24,7 @@ from gitruns.sync.fetch import fetch_from, make_transport
 from gitruns.sync.mirror import Mirror, is_ours
 from gitruns.sync.plan import Plan, Planner
 from gitruns.sync.published import Publishing, snapshot_policy
-from gitruns.sync.records import blobs_in
+from gitruns.sync.records import blobs_in, has_unsealed
 from gitruns.sync.remotes import Remote, choose_remote
 from gitruns.sync.report import PushReport, Selection, select
 from gitruns.sync.state import read_state, write_state
@@ -127,7 +127,7 @@ class _Pushing:
         self._report.runs = tuple(plan.runs)
         self._report.experiments, self._report.models = len(plan.experiments), len(plan.models)
         self._report.segments = len(plan.segments) + len(plan.subsets)
-        self._report.records = len(plan.records) or int(self._repo.records.unsealed() > 0)
+        self._report.records = len(plan.records) or int(has_unsealed(self._repo))
         needed = {**self._needed(plan.runs), **blobs_in(self._repo, plan.records, self.state.known)}
         self._report.artifacts.pending = dict(needed)
         return self._report

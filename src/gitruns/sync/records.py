@@ -9,14 +9,33 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gitruns.entities.ids import Digest, ObjectId, WriterId
-from gitruns.errors import ConflictError, GitRunsError
+from gitruns.errors import ConflictError, GitRunsError, InvalidInputError
 from gitruns.gitstore import refs
 
 if TYPE_CHECKING:
     from gitruns.gitstore import GitStore
     from gitruns.repo import Repo
 
+PUBLISH_KEY = "runs.publishRecords"
+_POLICIES = ("always", "never")
 _ATTEMPTS = 20
+
+
+def may_travel(store: GitStore) -> bool:
+    """Returns whether records are pushed, as `runs.publishRecords` says; raises `InvalidInputError` for a bad value."""
+    said = store.config(PUBLISH_KEY) or _POLICIES[0]
+    if said not in _POLICIES:
+        raise InvalidInputError(
+            f"'{PUBLISH_KEY}' is '{said}', not one of {', '.join(_POLICIES)}",
+            kind="bad-setting",
+            hint=f"git config {PUBLISH_KEY} never",
+        )
+    return said == _POLICIES[0]
+
+
+def has_unsealed(repo: Repo) -> bool:
+    """Returns whether there are journalled changes that the next push would seal and send."""
+    return may_travel(repo.store) and repo.records.unsealed() > 0
 
 
 def look_at(store: GitStore, writer: WriterId, tip: ObjectId) -> int:

@@ -10,6 +10,7 @@ from gitruns.errors import GitRunsError, NotFoundError
 from gitruns.sync.fetch import runs_of
 from gitruns.sync.plan import Planner
 from gitruns.sync.published import Publishing, snapshot_policy
+from gitruns.sync.records import has_unsealed
 from gitruns.sync.remotes import choose_remote
 from gitruns.sync.report import Held
 from gitruns.sync.state import read_state
@@ -67,7 +68,7 @@ def what_waits(repo: Repo, remote: str | None = None) -> Waiting | None:
         ahead=tuple(sorted(state.waiting)),
         pending=len(pending),
         pending_bytes=sum(pending.values()),
-        records=bool(plan.records) or repo.records.unsealed() > 0,
+        records=bool(plan.records) or has_unsealed(repo),
     )
 
 
