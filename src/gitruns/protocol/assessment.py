@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gitruns.protocol.record_fields import value_of
+from gitruns.protocol.record_fields import value_here
 
 if TYPE_CHECKING:
     from gitruns.protocol.hub import Hub
@@ -79,7 +79,7 @@ def fields_of(one: Assessment) -> dict[str, Any]:
 
 def read_assessment(hub: Hub, record: Record) -> Assessment | None:
     """Returns the assessment that a record holds; None for what is not whole."""
-    named = {name: value_of(hub.repo.records, record, name) for name in (*_TEXTS, "error", "metadata", "value")}
+    named = {name: value_here(hub.repo.records, record, name) for name in (*_TEXTS, "error", "metadata", "value")}
     if not all(isinstance(named[name], str) for name in ("trace_id", "name", "type", "value")):
         return None
     try:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 def changes_of(hub: Hub, one: Assessment, experiment_id: str) -> list[Change]:
     """Returns the changes that write an assessment; one without an id gets one here."""
     made = one if one.id else replace(one, id=f"a-{uuid4().hex}")
-    return list(changes(hub.repo.records, KIND, made.id, {**fields_of(made), "experiment_id": experiment_id}))
+    return list(
+        changes(hub.repo.records, KIND, made.id, {**fields_of(made), "experiment_id": experiment_id, "deleted": None})
+    )
 
 
 def of_trace(hub: Hub, trace_id: str) -> tuple[Assessment, ...]:

@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from gitruns.errors import GitRunsError
+
 if TYPE_CHECKING:
     from gitruns.repo.records import Record, Records
 
@@ -69,6 +71,14 @@ def value_of(records: Records, record: Record, name: str) -> Any:
     if blob is None:
         return record.fields.get(name)
     return json.loads(records.read_blob(blob["sha256"]))
+
+
+def value_here(records: Records, record: Record, name: str) -> Any:
+    """Returns the value of a field; None also for a large one whose bytes are on no machine that can be reached."""
+    try:
+        return value_of(records, record, name)
+    except GitRunsError:
+        return None
 
 
 def group_of(record: Record, prefix: str) -> dict[str, Any]:

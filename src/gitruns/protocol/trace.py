@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gitruns.protocol.errors import missing, refused
-from gitruns.protocol.record_fields import group_of, value_of
+from gitruns.protocol.record_fields import group_of, value_here
 
 if TYPE_CHECKING:
     from gitruns.protocol.assessment import Assessment
@@ -120,7 +120,7 @@ def read_info(hub: Hub, record: Record, assessments: tuple[Assessment, ...] = ()
     records = hub.repo.records
 
     def text(name: str) -> str | None:
-        found = value_of(records, record, name)
+        found = value_here(records, record, name)
         return found if isinstance(found, str) else None
 
     return TraceInfo(
@@ -144,7 +144,8 @@ def _texts(hub: Hub, record: Record, prefix: str) -> dict[str, str]:
     found = {key: str(value) for key, value in group_of(record, prefix).items()}
     for name in record.fields.get("blobs") or ():
         if name.startswith(prefix):
-            found[name[len(prefix) :]] = str(value_of(hub.repo.records, record, name))
+            text = value_here(hub.repo.records, record, name)
+            found |= {} if text is None else {name[len(prefix) :]: str(text)}
     return found
 
 

@@ -7,6 +7,8 @@ it once and for all (`traces.start_trace`).
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import time
 from collections import defaultdict
@@ -17,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from gitruns.protocol import assessments, trace_files
 from gitruns.protocol import spans as keys
 from gitruns.protocol import trace as facts
-from gitruns.protocol.errors import missing
+from gitruns.protocol.errors import ProtocolError, missing
 from gitruns.protocol.experiments import active_experiment
-from gitruns.protocol.record_fields import Change, changes, value_of
+from gitruns.protocol.record_fields import Change, changes, value_here
 from gitruns.protocol.spans import Span, json_or_text, read_span, span_order
 from gitruns.protocol.trace import IN_STORE, SPANS_FILE, SPANS_TAG, TraceInfo, find_record, read_info
 from gitruns.protocol.trace_totals import (
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
     from gitruns.repo.records import Record
 
 KIND = "span"
+MISSING = "gitruns.content_missing"
+"""The attribute of a span whose content is not here."""
 TAG_ATTRIBUTES = "mlflow.traceTag."
 _SESSIONS = ("session.id", "gen_ai.conversation.id")
 _USER = "user.id"
@@ -79,7 +83,11 @@ def _changes(hub: Hub, experiment_id: str, trace_id: str, new: list[Span]) -> li
             "name": span.name,
             "type": span.type,
             "status": span.status,
+            "parent_id": span.parent_id,
+            "start_ns": span.start_ns,
+            "end_ns": span.end_ns,
             "content": span.content,
+            "deleted": None,
         }
         found += changes(records, KIND, f"{trace_id}/{span.id}", fields)
     latest = {span.id: span for span in new}
@@ -166,11 +174,35 @@ def stored_spans(hub: Hub, trace_id: str) -> list[Span]:
 
 
 def _read(hub: Hub, record: Record) -> Span | None:
-    content = value_of(hub.repo.records, record, "content")
+    content = value_here(hub.repo.records, record, "content")
     try:
+        if content is None:
+            return _outline(record)
         return Span(str(record.fields["trace_id"]), json.loads(content))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, KeyError, ProtocolError):
         return None
+
+
+def _outline(record: Record) -> Span:
+    """Returns what is known of a span whose content is not on this machine: it was large, and no store has it."""
+    fields = record.fields
+    trace_id, span_id = str(fields["trace_id"]), record.id.rpartition("/")[2]
+    said = {keys.REQUEST_ID: trace_id, keys.SPAN_TYPE: fields.get("type"), MISSING: True}
+    data = {
+        "trace_id": hashlib.sha256(trace_id.encode()).hexdigest()[:32],  # OpenTelemetry's, which is in the content
+        "span_id": span_id,
+        "parent_span_id": fields.get("parent_id"),
+        "name": fields.get("name"),
+        "start_time_unix_nano": fields["start_ns"],
+        "end_time_unix_nano": fields.get("end_ns"),
+        "status": {"code": f"STATUS_CODE_{fields.get('status') or 'UNSET'}", "message": ""},
+        "attributes": {key: json.dumps(value) for key, value in said.items()},
+        "events": [],
+        "links": [],
+    }
+    ids = ("trace_id", "span_id", "parent_span_id")
+    data |= {name: base64.b64encode(bytes.fromhex(data[name])).decode() for name in ids if data[name]}
+    return read_span(data)
 
 
 def spans_of(hub: Hub, info: TraceInfo) -> tuple[Span, ...] | None:
