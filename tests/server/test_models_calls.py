@@ -218,13 +218,31 @@ def test_searches_that_are_refused(server: Served, fields: dict[str, Any], words
         ({}, 400, "Missing value for required parameter 'experiment_id'."),
         ({"experiment_id": "77"}, 404, "No Experiment with id=77 exists"),
         ({"experiment_id": "0", "name": "a/b"}, 400, "Invalid model name ('a/b') provided."),
+        ({"experiment_id": "0", "tags": [{"key": "gitruns.model.type", "value": "x"}]}, 400, "Invalid value"),
+        ({"experiment_id": "0", "model_type": "x" * 8001}, 400, "value of tag 'gitruns.model.type'"),
         ({"experiment_id": "0", "params": "x"}, 400, "Invalid value \"x\" for parameter 'params' supplied"),
         ({"experiment_id": "0", "tags": [{"key": 1}]}, 400, "Invalid value [{\"key\":1}] for parameter 'tags'"),
     ],
 )
 def test_models_that_are_refused(server: Served, fields: dict[str, Any], status: int, words: str) -> None:
+    before = names(server, "0")
     reply = server.post(MODELS, fields)
     assert (reply.status, reply.json["message"][: len(words)]) == (status, words)
+    assert names(server, "0") == before, "nothing is left half made"
+
+
+def test_tags_that_are_our_own_cannot_be_set(server: Served) -> None:
+    run_id = server.post(f"{API}/runs/create", {"experiment_id": "0"}).json["run"]["info"]["run_id"]
+    tag = {"key": "gitruns.model.output.m-1", "value": "\u00b2"}
+    assert server.post(f"{API}/runs/set-tag", {"run_id": run_id, **tag}).code == "INVALID_PARAMETER_VALUE"
+    assert server.post(f"{API}/runs/log-batch", {"run_id": run_id, "tags": [tag]}).code == "INVALID_PARAMETER_VALUE"
+    made = server.post(f"{API}/runs/create", {"experiment_id": "0", "tags": [tag]})
+    assert made.code == "INVALID_PARAMETER_VALUE"
+    model_id = begin(server, "0")["info"]["model_id"]
+    assert server.call("PATCH", f"{MODELS}/{model_id}/tags", {"tags": [tag]}).code == "INVALID_PARAMETER_VALUE"
+    server.post(f"{API}/registered-models/create", {"name": "reserved"})
+    reply = server.post(f"{API}/registered-models/set-tag", {"name": "reserved", **tag})
+    assert reply.code == "INVALID_PARAMETER_VALUE"
 
 
 def test_ids_that_are_none(server: Served) -> None:

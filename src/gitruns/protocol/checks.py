@@ -17,6 +17,7 @@ from numbers import Number
 from typing import Any, Protocol
 
 from gitruns.entities.dataset import DatasetInput
+from gitruns.entities.run import MODEL_TAGS
 from gitruns.protocol.errors import refused
 
 MAX_KEY = 250
@@ -157,6 +158,13 @@ def _check_tag_key(key: str, path: str) -> None:
     if key is None:
         raise refused(f"Missing value for required parameter '{path}'.")
     check_key(key, path)
+    check_not_reserved(key, path)
+
+
+def check_not_reserved(key: str, path: str = "key") -> None:
+    """Refuses the key of a tag in which gitruns keeps what belongs together; nobody is shown those either."""
+    if key.startswith(MODEL_TAGS):
+        raise refused(invalid_value(path, key, f"Tags that begin with '{MODEL_TAGS}' are reserved."))
 
 
 def check_experiment_tag(key: str, value: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from gitruns.entities.run import MODEL_KIND, Run, RunInfo, RunStatus
 from gitruns.entities.source import Source
 from gitruns.entities.status import Lifecycle
 from gitruns.errors import GitRunsError
+from gitruns.protocol import checks
 from gitruns.protocol.errors import missing, refused
 from gitruns.protocol.experiments import active_experiment, experiment_ids_of
 from gitruns.protocol.hub import Hub
@@ -41,9 +42,11 @@ def create_logged_model(
     experiment = active_experiment(hub, experiment_id)
     repo = hub.repo
     maker = _maker(hub, source_run_id)
+    kept = _checked_tags(tags or {}) | _facts(model_type, source_run_id if maker is None else None)
+    fresh = dict(names.check_param(key, value) for key, value in (params or {}).items())
     info = RunInfo(
         id=new_run_id(),
-        name=name or names.new_run_name(),
+        name=names.check_text("model name", name or names.new_run_name(), names.MAX_NAME_LENGTH),
         experiment_id=experiment.id,
         writer=repo.writer,
         start_time_ms=now_ms(),
@@ -62,15 +65,10 @@ def create_logged_model(
         on_behalf=hub.in_server,
     )
     hub.logs.began(log)
-    known = dict(tags or {})
-    if model_type is not None:
-        known[TYPE_TAG] = model_type
-    if source_run_id is not None and maker is None:
-        known[SOURCE_RUN_TAG] = source_run_id
-    if known:
-        log.write_tags(known)
-    if params:
-        log.log_params(params)
+    if kept:
+        log.write_tags(kept)
+    if fresh:
+        log.log_params(fresh)
     return shown_model(hub, model_named(hub, MODEL_PREFIX + info.id))
 
 
@@ -80,6 +78,18 @@ def _check_name(name: str | None) -> None:
             f"Invalid model name ({name!r}) provided. Model name must be a non-empty string and cannot contain the "
             f"following characters: {_BAD_CHARACTERS}"
         )
+
+
+def _checked_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    for key in tags:
+        checks.check_not_reserved(key)
+    return dict(names.check_tag(key, text) for key, text in tags.items())
+
+
+def _facts(model_type: str | None, source_run_id: str | None) -> dict[str, str]:
+    """Returns what of a model is kept in reserved tags; a run that made it and is here is its parent instead."""
+    given = {TYPE_TAG: model_type, SOURCE_RUN_TAG: source_run_id}
+    return dict(names.check_tag(key, text) for key, text in given.items() if text is not None)
 
 
 def _maker(hub: Hub, run_id: str | None) -> Run | None:
@@ -114,7 +124,7 @@ def set_logged_model_tags(hub: Hub, model_id: str, tags: Mapping[str, str]) -> N
     """Sets tags of a logged model."""
     record = model_named(hub, model_id).info.id
     if tags:
-        write_tags(hub, record, tags)
+        write_tags(hub, record, _checked_tags(tags))
 
 
 def delete_logged_model_tag(hub: Hub, model_id: str, key: str) -> None:

@@ -59,6 +59,7 @@ def check_tag_key(key: object) -> None:
     if not isinstance(key, str):
         raise refused("Missing value for required parameter 'key'.")
     checks.check_key(key, "key")
+    checks.check_not_reserved(key)
 
 
 def check_tag(key: object, text: str | None) -> None:

@@ -73,6 +73,8 @@ def create_run(
     """Begins a run: its source is captured here, unless this is a server, where the code is elsewhere."""
     experiment = active_experiment(hub, experiment_id)
     given = dict(tags)
+    for key in given:
+        checks.check_not_reserved(key)
     named = given.pop(RUN_NAME_TAG, None)
     if run_name and named and run_name != named:
         raise refused(

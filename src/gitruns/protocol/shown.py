@@ -7,6 +7,7 @@ has them. What gitruns keeps as facts of a run (its name, its parent) MLflow kee
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,7 @@ INPUT_TAGS = MODEL_TAGS + "input."
 VIEWS: Final[Mapping[int, Lifecycle | None]] = {1: Lifecycle.ACTIVE, 2: Lifecycle.DELETED, 3: None}
 """What MLflow's numbers of views show; None is everything."""
 
+_WHOLE = re.compile(r"-?[0-9]{1,19}\Z")
 _GREATEST = 1.7976931348623157e308
 
 
@@ -93,6 +95,6 @@ def output_models(run: Run) -> list[tuple[str, int]]:
     found = [
         (int(text), key.removeprefix(OUTPUT_TAGS))
         for key, text in run.tags.items()
-        if key.startswith(OUTPUT_TAGS) and text.lstrip("-").isdigit()
+        if key.startswith(OUTPUT_TAGS) and _WHOLE.match(text)
     ]
     return [(model_id, step) for step, model_id in sorted(found)]
