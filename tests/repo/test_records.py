@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from conftest import run_git
 from gitruns.entities.ids import Digest
-from gitruns.entities.record import DELETED
+from gitruns.entities.record import DELETED, Change
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.repo import Repo
 from gitruns.repo.garbage import collect_garbage
@@ -458,3 +459,19 @@ def test_status_counts(repo: Repo, git_repo: Path) -> None:
     assert (found.records, found.unsealed_records) == (3, 3)
     repo.records.seal(force=True)
     assert repo.status().unsealed_records == 0
+
+
+def test_a_journal_that_goes_while_it_is_looked_at_is_seen_in_git(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.records.put("trace", "tr-1", {"n": 1})
+    repo.records._journal.rotate()
+    other = reopened(repo)
+    source = other.index._source
+    real = source.journal_changes
+
+    def late(name: str, start: int) -> Iterator[tuple[list[Change], int]]:
+        repo.records.seal(force=True)
+        assert journals(repo) == []
+        return real(name, start)
+
+    monkeypatch.setattr(source, "journal_changes", late)
+    assert ids(other) == ["tr-1"]

@@ -40,13 +40,13 @@ class RecordSource(Protocol):
 
 
 def refresh(connection: sqlite3.Connection, source: RecordSource) -> None:
-    """Reads what is new. Journals are looked at before refs, so what is sealed meanwhile is seen in one of them."""
+    """Reads what is new. Journals are read before refs are looked at: what is sealed meanwhile is in one of them."""
     sizes = source.journals()
-    tips = source.tips()
     known = dict(connection.execute("SELECT name, offset FROM journals"))
     for name, size in sizes.items():
         if size > known.get(name, 0):
             _read_journal(connection, source, name, known.get(name, 0))
+    tips = source.tips()
     gone = [name for name in known if name not in sizes]
     if dict(connection.execute("SELECT ref, tip FROM tips")) != tips:
         _read_refs(connection, source, tips)
