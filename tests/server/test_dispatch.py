@@ -132,6 +132,13 @@ def test_a_fault_is_told_to_the_log_alone(
     assert number in caplog.text and "/etc/secret" in caplog.text
 
 
+def test_a_server_with_too_much_to_do_says_so(git_repo: Path) -> None:
+    sent = ask(git_repo, [get(lambda *_: {"a": 1})], max_requests=0)
+    assert (sent[0]["status"], dict(sent[0]["headers"])[b"retry-after"]) == (503, b"1")
+    assert json.loads(body_of(sent))["error_code"] == "TEMPORARILY_UNAVAILABLE"
+    assert ask(git_repo, [get(lambda *_: {}, quick=lambda *_: {"a": 1})], max_requests=0)[0]["status"] == 200
+
+
 def test_damaged_data_is_a_fault_with_its_own_code(git_repo: Path) -> None:
     sent = ask(git_repo, [get(raising(CorruptDataError("'/somewhere' is damaged")))])
     answer = json.loads(body_of(sent))

@@ -55,6 +55,7 @@ class App:
         self._numbers = numbers
         self._access_log = access_log
         self._hub: Hub | None = None
+        self._working = 0
         self._calls = ThreadPoolExecutor(settings.threads, thread_name_prefix="gitruns-call")
         self._streams = ThreadPoolExecutor(settings.streams, thread_name_prefix="gitruns-stream")
 
@@ -217,7 +218,14 @@ class App:
         await deliver(result, request, receive, outlet, self._streams)
 
     async def _in_thread(self, pool: ThreadPoolExecutor, function: Callable[..., Result], *args: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+        if self._working >= self._settings.max_requests:
+            again = ((b"retry-after", b"1"),)
+            raise Refusal(503, "TEMPORARILY_UNAVAILABLE", "the server has too much to do: try again", headers=again)
+        self._working += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, function, *args)
+        finally:
+            self._working -= 1
 
 
 def _make_call(call: Call, context: Context, fields: dict[str, Any]) -> Result:

@@ -69,7 +69,8 @@ class Connection(HttpToolsProtocol):
         """Takes what has come; what belongs to a head that is too large already goes no further."""
         if self.transport.is_closing():
             return
-        between = self.cycle is None or self.cycle.response_complete
+        cycle: Any = self.cycle  # None before the first request, whatever its type says
+        between = cycle is None or cycle.response_complete
         if (self._head_open or between) and b"pgrade" in data:
             data = _without_upgrade(data)
         if self._head_open:  # the parser keeps what it has of one header to itself until that is whole

@@ -6,12 +6,12 @@ browser then says in `Host` is not one of ours. And a browser says in `Origin` o
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import socket
 from collections.abc import Collection
 from functools import lru_cache
 
+from gitruns.server.addresses import same_address
 from gitruns.server.bodies import Refusal
 from gitruns.server.requests import Request
 
@@ -50,7 +50,8 @@ class Hosts:
         if match is None:
             return False
         name = match["name"].decode("ascii").lower()
-        return name in self._names or _is_address(name, local)
+        # A name can be led to any address, but an address is no name: it is ours if the client is connected to it.
+        return name in self._names or (local is not None and same_address(name, local))
 
     def _check_origin(self, request: Request, host: str) -> None:
         origin = request.headers.get(b"origin")
@@ -62,13 +63,3 @@ class Hosts:
             same = site in (b"same-origin", b"none")
         if not same or site == b"cross-site":
             raise Refusal(403, "PERMISSION_DENIED", "a page of another site may not write here")
-
-
-def _is_address(name: str, local: str | None) -> bool:
-    """Says whether a name is the very address that the client is connected to."""
-    if local is None:
-        return False
-    try:
-        return ipaddress.ip_address(name.strip("[]")) == ipaddress.ip_address(local)
-    except ValueError:
-        return False

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from gitruns.errors import InvalidInputError
+from gitruns.server.addresses import is_loopback
 from gitruns.server.auth.token_file import read_tokens
 from gitruns.server.hosts import LOOPBACK
 from gitruns.server.settings import ServerSettings
@@ -18,14 +17,6 @@ def only_this_machine(settings: ServerSettings) -> bool:
     if settings.proxy is not None or settings.oidc is not None or not set(settings.allowed_hosts) <= LOOPBACK:
         return False
     return settings.unix_socket is not None or is_loopback(settings.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Returns whether an address, or the name `localhost`, is this machine's alone."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def check_reach(settings: ServerSettings) -> None:

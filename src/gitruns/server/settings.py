@@ -31,6 +31,7 @@ class OidcSettings:
 class ServerSettings:
     """Everything that a worker needs to know. `repo` is a folder in the repository; `base_path` is empty or `/prefix`.
 
+    `threads` work at calls and `streams` at uploads and downloads; of both together `max_requests` may be waiting.
     `open_to_all`: nobody needs a token, as only this machine reaches us. `token_file` is where tokens are or will be.
     """
 

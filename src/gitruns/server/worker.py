@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -21,6 +23,8 @@ from gitruns.server.routes.service import metrics_call
 from gitruns.server.settings import ServerSettings
 from gitruns.tracking.session import Session
 
+_MOST_FILES = 1 << 16
+
 ARTIFACT_ROOT = "mlflow-artifacts:"
 """What addresses of artifacts begin with: MLflow's clients then ask the server that they log to."""
 
@@ -36,6 +40,7 @@ def make_app(settings: ServerSettings) -> App:
     )
 
     def begin() -> Hub:
+        _allow_many_files()
         if settings.workers > 1:
             _end_with_parent()
         return serving_hub(Session.open(settings.repo), ARTIFACT_ROOT)
@@ -59,6 +64,13 @@ def _set_up_logging() -> None:
         logger.handlers = [handler]
         logger.propagate = False
         logger.setLevel(level)
+
+
+def _allow_many_files() -> None:
+    """Raises the limit of open files as far as we may: each connection is one, and so is each run that is logged."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, _MOST_FILES) if hard > 0 else _MOST_FILES, hard))
 
 
 def _end_with_parent() -> None:

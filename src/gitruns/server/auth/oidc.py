@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from gitruns.errors import InvalidInputError
+from gitruns.server.addresses import is_loopback
 from gitruns.server.auth.people import Person
 from gitruns.server.calls import Role
-from gitruns.server.reach import is_loopback
 
 if TYPE_CHECKING:
     from joserfc.jwk import KeySet

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Collection
 
 from gitruns.errors import InvalidInputError
+from gitruns.server.addresses import Network, is_in
 from gitruns.server.auth.people import Person
 from gitruns.server.calls import Role
 from gitruns.server.requests import Request
@@ -39,14 +40,10 @@ class TrustedProxy:
     def _trusts(self, peer: str) -> bool:
         if not peer:
             return self._unix
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+        return is_in(peer, self._networks)
 
 
-def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+def parse_network(text: str) -> Network:
     """Returns the addresses that a text names, one or a network; raises `InvalidInputError` (kind `bad-proxy`)."""
     try:
         return ipaddress.ip_network(text)
