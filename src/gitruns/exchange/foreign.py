@@ -56,7 +56,8 @@ class ForeignExperiment:
 class ForeignRun:
     """One run, or a logged model (`kind`). `experiment` and `parent` are ids of the source; times are milliseconds UTC.
 
-    `commit` is the commit that the source names as its code. `points` and `artifacts` read when they are called; of an
+    `commit` is the commit that the source names as its code, `base` the one that it is a change of, where it is one.
+    `points` and `artifacts` read when they are called; of an
     artifact that cannot be read they yield `Damage`.
     """
 
@@ -79,6 +80,7 @@ class ForeignRun:
     tags: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[DatasetInput, ...] = ()
     commit: str | None = None
+    base: str | None = None
     branch: str | None = None
     remote_url: str | None = None
     error: str | None = None

@@ -93,7 +93,8 @@ class RunMaker:
             return Source()
         commit = ObjectId(given.commit)
         remote = None if given.remote_url is None else without_credentials(given.remote_url)
-        known = Source(commit=commit, base=commit, branch=given.branch or None, remote_url=remote)
+        base = ObjectId(given.base) if given.base is not None and is_object_id(given.base) else commit
+        known = Source(commit=commit, base=base, dirty=base != commit, branch=given.branch or None, remote_url=remote)
         if not self.is_here(commit):
             return known
         tree = decode_commit(self.store.backend.read_object(commit)[1], commit).tree

@@ -76,7 +76,7 @@ def mlflow(app: App, source: str, folders: Sequence[Path], dry_run: bool, as_jso
 @command(
     "tensorboard",
     exits=(*WRITING, NO),
-    examples=["mkdir -p /tmp/logs", "git runs import tensorboard -h"],
+    examples=["test ! -d logs || git runs import tensorboard logs"],
 )
 @click.argument("source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @import_options
@@ -134,7 +134,7 @@ def table(
 @command(
     "wandb",
     exits=(*WRITING, NO),
-    examples=["mkdir -p /tmp/wandb", "git runs import wandb -h"],
+    examples=["test ! -d wandb || git runs import wandb wandb"],
 )
 @click.argument("source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
@@ -158,7 +158,24 @@ def wandb(app: App, source: Path, folders: Sequence[Path], dry_run: bool, as_jso
     return bring(app, lambda: WandbFolder(source, folders), dry_run, as_json)
 
 
-for _command in (mlflow, tensorboard, wandb, table):
+@command("dvc", exits=(*WRITING, NO), examples=["test ! -d .dvc || git runs import dvc"])
+@click.argument(
+    "source", metavar="[DIR]", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
+)
+@import_options
+@pass_app
+def dvc(app: App, source: Path, dry_run: bool, as_json: bool) -> int:
+    """Bring in experiments of DVC
+
+    Those of the repository at DIR, by default this one: each commit below refs/exps is a run, and its code. Params and
+    metrics are read from the files that dvc.yaml names, histories from those of DVCLive, artifacts from DVC's cache.
+    """
+    from gitruns.exchange.dvc import DvcRepository
+
+    return bring(app, lambda: DvcRepository(source, app.environ), dry_run, as_json)
+
+
+for _command in (mlflow, tensorboard, wandb, dvc, table):
     import_.add_command(_command)
 
 
