@@ -650,3 +650,43 @@ def test_evaluation_datasets(same: Same) -> None:
         transcript.refused("deleted", store.get_dataset, made.dataset_id, words=False)
 
     same(scenario)
+
+
+@pytest.mark.usefixtures("fresh_tracing")
+def test_an_evaluation_with_functions_as_scorers(same: Same) -> None:
+    pytest.importorskip("pandas")
+    pytest.importorskip("mlflow.genai.evaluation", reason="evaluation needs the whole of MLflow")
+
+    def scenario(mlflow: Any, transcript: Transcript) -> None:
+        mlflow.tracing.reset()
+        experiment = transcript.experiment(mlflow.set_experiment("judged").experiment_id)
+
+        @mlflow.genai.scorer
+        def exact(outputs: str, expectations: dict[str, str]) -> bool:
+            return outputs == expectations["answer"]
+
+        @mlflow.genai.scorer
+        def length(outputs: str) -> int:
+            return len(outputs)
+
+        data = mlflow.genai.datasets.create_dataset(name="letters", experiment_id=experiment)
+        rows = [("a", "A"), ("bb", "x")]
+        data.merge_records([{"inputs": {"text": text}, "expectations": {"answer": answer}} for text, answer in rows])
+        result = mlflow.genai.evaluate(data=data, predict_fn=lambda text: text.upper(), scorers=[exact, length])
+        transcript.say("metrics", {name: float(value) for name, value in result.metrics.items()})
+        run = mlflow.get_run(result.run_id)
+        transcript.say("logged", run.data.metrics)
+        transcript.say("of the dataset", [one.dataset.name for one in run.inputs.dataset_inputs])
+        found = mlflow.search_traces(run_id=result.run_id, return_type="list")
+        judged = [
+            (
+                one.info.request_preview,
+                sorted((a.name, str(a.value).lower()) for a in one.info.assessments if a.name != "length"),
+            )
+            for one in found
+        ]
+        transcript.say("judged", sorted(judged))
+        right = mlflow.search_traces(filter_string="feedback.exact = 'true'", return_type="list")
+        transcript.say("which was right", [one.info.response_preview for one in right])
+
+    same(scenario)
