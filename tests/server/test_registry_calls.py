@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from server.serving import Reply, Served
 API = "/api/2.0/mlflow"
 MODELS = f"{API}/registered-models"
 VERSIONS = f"{API}/model-versions"
+
+NESTED = quote(base64.urlsafe_b64encode(b"[" * 20_000).decode())
 
 _names = (f"model-{number}" for number in itertools.count())
 
@@ -146,6 +149,8 @@ def test_edits(server: Served, run_id: str) -> None:
         ("GET", f"{MODELS}/search?max_results=0", None, 400, "Invalid value 0 for parameter 'max_results'"),
         ("GET", f"{MODELS}/search?filter=size%20%3E%201", None, 400, "cannot read query: Invalid attribute"),
         ("GET", f"{MODELS}/search?page_token=abc", None, 400, "the page token is of no page of this search"),
+        ("GET", f"{MODELS}/search?page_token={NESTED}", None, 400, "the page token is of no page of this search"),
+        ("GET", f"{VERSIONS}/search?page_token={NESTED}", None, 400, "the page token is of no page of this search"),
         ("GET", f"{VERSIONS}/search?max_results=200001", None, 400, "Invalid value 200001 for parameter"),
         ("POST", f"{MODELS}/alias", {"name": "there", "alias": "latest", "version": "1"}, 400, "'latest' alias name"),
         ("POST", f"{MODELS}/alias", {"name": "there", "alias": "v1", "version": "1"}, 400, "Version alias name 'v1'"),

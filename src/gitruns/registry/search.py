@@ -171,6 +171,6 @@ def _start(token: str, asked: tuple[object, ...]) -> int:
         start, of = json.loads(base64.urlsafe_b64decode(token.encode()))
         if of == repr(asked) and isinstance(start, int) and start > 0:
             return start
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         pass
     raise InvalidInputError("the page token is of no page of this search", kind="bad-page-token")
