@@ -37,7 +37,7 @@ class GitRunsArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # ML
         path = Path(local_file)
         if not path.exists():
             raise FileNotFoundError(f"No such file or directory: '{local_file}'")
-        self._hub.logs.get(self._place.record_id).add_path(path, self._below(artifact_path))
+        self._add(path, artifact_path)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Keeps all files of a folder."""
@@ -45,7 +45,11 @@ class GitRunsArtifactRepository(ArtifactRepository):  # type: ignore[misc]  # ML
         folder = Path(local_dir)
         if not folder.is_dir():
             raise FileNotFoundError(f"No such file or directory: '{local_dir}'")
-        self._hub.logs.get(self._place.record_id).add_path(folder, self._below(artifact_path))
+        self._add(folder, artifact_path)
+
+    def _add(self, path: Path, artifact_path: str | None) -> None:
+        below = self._below(artifact_path)
+        self._hub.logs.write(self._place.record_id, lambda log: log.add_path(path, below))
 
     def list_artifacts(self, path: str | None = None) -> list[Any]:
         """Returns files and folders directly below a path, by path; empty for a file and for nothing."""
