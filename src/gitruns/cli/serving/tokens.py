@@ -14,7 +14,7 @@ from gitruns.cli.cells import printable
 from gitruns.cli.commands import READING, WRITING, command, group
 from gitruns.cli.output import json_text
 from gitruns.cli.tables import Column, render, tab_separated
-from gitruns.cli.times import local, relative
+from gitruns.cli.times import iso, local, relative
 from gitruns.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def _token_file(app: App, named: Path | None) -> Path:
     exits=WRITING,
     examples=[
         "git runs server token create --role writer",
-        "git runs server token create --role reader --expires 90d --person 'Ada L <ada@example.org>'",
+        "git runs server token create --role reader --expires 90d",
+        "git runs server token create --role writer --person 'Ada L <ada@example.org>'",
     ],
 )
 @click.option(
@@ -158,6 +159,12 @@ def _until(app: App, one: Token) -> str:
     return f"{'ended' if one.expired(app.now_ms) else 'ends'} {local(one.expires_ms)}"
 
 
+def _end(app: App, one: Token) -> str:
+    if one.expires_ms is None:
+        return "never"
+    return f"{'ended ' if one.expired(app.now_ms) else ''}{iso(one.expires_ms)[:10]}"
+
+
 def _record(one: Token) -> dict[str, Any]:
     return {
         "created_ms": one.created_ms,
@@ -179,16 +186,16 @@ def _table(app: App, tokens: Sequence[Token]) -> str:
     ids, roles = cells(lambda one: one.id), cells(lambda one: one.role)
     people = cells(lambda one: printable(f"{one.name} <{one.email}>"))
     limits = cells(lambda one: _limits(one, names))
-    ends = cells(lambda one: _until(app, one))
+    ends = cells(lambda one: _end(app, one))
     if not app.out.terminal.is_tty:
         return tab_separated([list(row) for row in zip(ids, roles, people, limits, ends, strict=True)])
     made = cells(lambda one: relative(one.created_ms, app.now_ms))
     columns = [
         Column(title="ID", cells=ids, styles="key"),
         Column(title="ROLE", cells=roles),
-        Column(title="PERSON", cells=people, rank=1, least=12),
-        Column(title="EXPERIMENTS", cells=limits, rank=2, least=8),
-        Column(title="END", cells=ends, rank=3),
+        Column(title="PERSON", cells=people, rank=1, least=16),
+        Column(title="EXPERIMENTS", cells=limits, rank=3, least=11),
+        Column(title="END", cells=ends, rank=2),
         Column(title="MADE", cells=made, rank=4),
     ]
     return render(columns, app.out.terminal)
