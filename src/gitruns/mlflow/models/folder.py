@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from gitruns.errors import NotFoundError
 from gitruns.mlflow.exceptions import MlflowException, refused
 from gitruns.mlflow.models.example import save_example
 from gitruns.mlflow.models.model import MLMODEL_FILE, Model, ModelInfo
@@ -172,14 +173,11 @@ def _log_record(
 
 
 def flavor_of(model: Model, name: str) -> dict[str, Any]:
-    """Returns what `MLmodel` says of a flavor; raises `MlflowException` when the model has not that one."""
+    """Returns what `MLmodel` says of a flavor; raises `NotFoundError` (kind `no-such-flavor`)."""
     found = model.flavors.get(name)
     if not isinstance(found, dict):
-        raise MlflowException(
-            f'Model does not have the "{name}" flavor; it has: {", ".join(sorted(model.flavors)) or "none"}',
-            "RESOURCE_DOES_NOT_EXIST",
-            kind="no-such-flavor",
-        )
+        known = ", ".join(sorted(model.flavors)) or "none"
+        raise NotFoundError(f'Model does not have the "{name}" flavor; it has: {known}', kind="no-such-flavor")
     return found
 
 

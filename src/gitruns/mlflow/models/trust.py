@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gitruns.mlflow.exceptions import MlflowException
+from gitruns.errors import AccessDeniedError
 
 VARIABLE = "GITRUNS_TRUST_MODELS"
 MLFLOWS_VARIABLE = "MLFLOW_ALLOW_PICKLE_DESERIALIZATION"
@@ -38,7 +38,7 @@ def note_made(*files: Path) -> None:
 
 
 def check_trusted(data: bytes, where: str, trust: bool | None) -> None:
-    """Returns if bytes that can execute code may be loaded; raises `MlflowException` (kind `untrusted-model`)."""
+    """Returns if bytes that can execute code may be loaded; raises `AccessDeniedError` (kind `untrusted-model`)."""
     if os.environ.get(MLFLOWS_VARIABLE, "").lower() in _NO:
         raise _untrusted(f"{MLFLOWS_VARIABLE} is set to false", f"unset {MLFLOWS_VARIABLE}")
     if trust or (trust is None and os.environ.get(VARIABLE, "").lower() in _YES):
@@ -60,8 +60,8 @@ def digest_of(file: Path) -> str:
     return hasher.hexdigest()
 
 
-def _untrusted(why: str, hint: str) -> MlflowException:
-    return MlflowException(f"model is not loaded: {why}", "PERMISSION_DENIED", kind="untrusted-model", hint=hint)
+def _untrusted(why: str, hint: str) -> AccessDeniedError:
+    return AccessDeniedError(f"model is not loaded: {why}", kind="untrusted-model", hint=hint)
 
 
 def _known_file(environ: Mapping[str, str]) -> Path:

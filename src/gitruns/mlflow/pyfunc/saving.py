@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gitruns.mlflow.exceptions import MlflowException, refused
+from gitruns.mlflow.exceptions import MlflowException, refused, speaks_mlflow
 from gitruns.mlflow.models import folder as folders
 from gitruns.mlflow.models import pickles
 from gitruns.mlflow.models.environment import CONDA_FILE, PYTHON_ENV_FILE, requirements_of_file, write_environment
@@ -24,6 +24,7 @@ _MODEL_FILE = "python_model.pkl"
 _ARTIFACTS = "artifacts"
 
 
+@speaks_mlflow
 def save_model(
     path: str | Path,
     python_model: Any = None,
@@ -98,6 +99,7 @@ def _copy_artifacts(artifacts: Mapping[str, str], folder: Path) -> dict[str, dic
     return kept
 
 
+@speaks_mlflow
 def log_model(
     artifact_path: str | None = None,
     python_model: Any = None,
@@ -132,6 +134,7 @@ def log_model(
     )
 
 
+@speaks_mlflow
 def load_model(
     model_uri: str | Path,
     suppress_warnings: bool = False,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gitruns.mlflow.exceptions import refused
+from gitruns.mlflow.exceptions import refused, speaks_mlflow
 from gitruns.mlflow.models import folder as folders
 from gitruns.mlflow.models import pickles
 from gitruns.mlflow.models.environment import CONDA_FILE, PYTHON_ENV_FILE, requirements_of_file, write_environment
@@ -18,6 +18,7 @@ from gitruns.mlflow.warn import warn
 FLAVOR_NAME = "sklearn"
 
 
+@speaks_mlflow
 def save_model(
     sk_model: Any,
     path: str | Path,
@@ -105,6 +106,7 @@ def _add_flavors(
     )
 
 
+@speaks_mlflow
 def log_model(
     sk_model: Any,
     artifact_path: str | None = None,
@@ -166,6 +168,7 @@ def log_model(
     )
 
 
+@speaks_mlflow
 def load_model(model_uri: str | Path, dst_path: str | None = None, *, trust: bool | None = None) -> Any:
     """Returns the model at an address or in a folder; its bytes are checked against their digest first.
 
