@@ -195,6 +195,8 @@ def test_what_is_not_there_answers_as_in_mlflow(ours: str) -> None:
     import mlflow
 
     store = mlflow.tracking._tracking_service.utils._get_store(ours)
+    if not hasattr(store, "list_secret_infos"):
+        pytest.skip("there was no gateway in the stores of MLflow 2")
     with pytest.raises(NotImplementedError):
         store.list_secret_infos()
 
