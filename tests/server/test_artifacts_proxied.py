@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from gitruns.repo import Repo
-from server.serving import Reply, Served, serving
+from server.serving import Reply, Served, bearer, make_token, serving
 
 
 @pytest.fixture
@@ -258,3 +258,50 @@ def test_an_answered_upload_survives_kill_9(git_repo: Path, tmp_path: Path) -> N
     for number in range(5):
         with repo.open_artifact(repo.resolve_run(run_id), f"{number}.bin") as file:
             assert file.read() == bytes([number]) * 100_000
+
+
+def test_who_is_limited_to_an_experiment_reaches_no_files_of_another(git_repo: Path, tmp_path: Path) -> None:
+    admin = bearer(make_token(git_repo, "--role", "admin"))
+    with serving(git_repo, tmp_path / "log", "--require-token") as server:
+        server.headers.update(admin)
+        ids = [server.post(f"{API}/experiments/create", {"name": name}).json["experiment_id"] for name in "ab"]
+        own, other = (begin(server, experiment) for experiment in ids)
+        models = [
+            server.post(f"{API}/logged-models", {"experiment_id": one}).json["model"]["info"]["model_id"] for one in ids
+        ]
+        put(server, other, "secret", b"x")
+        server.headers.update(bearer(make_token(git_repo, "--role", "writer", "--experiment", ids[0])))
+
+        assert put(server, own, "mine", b"x").status == 200
+        assert server.get(f"{PROXY}/{own}/artifacts/mine").body == b"x"
+        assert listed(server, own) == ["mine"]
+        assert server.get(f"{API}/logged-models/{models[0]}").status == 200
+        assert server.get(f"{PROXY}?path={own}/artifacts").status == 200
+        refused = [
+            put(server, other, "x", b"x"),
+            server.get(f"{PROXY}/{other}/artifacts/secret"),
+            server.get(f"{PROXY}/{ids[0]}/{other}/artifacts/secret"),
+            server.call("DELETE", f"{PROXY}/{other}/artifacts/secret"),
+            server.get(f"{PROXY}?path={other}/artifacts"),
+            server.get(f"{API}/artifacts/list?run_id={other}"),
+            server.get(f"/get-artifact?run_id={other}&path=secret"),
+            server.call("POST", f"/ajax-api/2.0/mlflow/upload-artifact?run_uuid={other}&path=x", b"x"),
+            server.post(f"/api/2.0/mlflow-artifacts/mpu/create/{other}/artifacts", {"path": "x", "num_parts": 1}),
+            server.get(f"{API}/logged-models/{models[1]}"),
+            server.call("DELETE", f"{API}/logged-models/{models[1]}"),
+            server.get(f"{API}/logged-models/{models[1]}/artifacts/directories"),
+            server.post(f"{API}/logged-models/search", {"experiment_ids": ids}),
+            server.post(f"{API}/logged-models", {"experiment_id": ids[1]}),
+        ]
+        assert [reply.status for reply in refused] == [403] * len(refused)
+        assert b"secret" not in b"".join(reply.body for reply in refused)
+
+        parts = {"path": "parts", "num_parts": 1}
+        made = server.post(f"/api/2.0/mlflow-artifacts/mpu/create/{own}/artifacts", parts).json
+        server.headers.clear()
+        address = made["credentials"][0]["url"].removeprefix(server.url)
+        assert server.call("PUT", address, b"part").status == 200, "who has the id was let in when they began"
+        whole = {"path": "parts", "upload_id": made["upload_id"], "parts": [{"part_number": 1}]}
+        complete = f"/api/2.0/mlflow-artifacts/mpu/complete/{own}/artifacts"
+        assert server.post(complete, whole).status == 401, "and nothing else goes without a token"
+        assert put(server, own, "x", b"x").status == 401
