@@ -13,6 +13,7 @@ import click
 import pytest
 
 from cli.made_runs import Cli
+from cli.made_traces import log_trace
 from conftest import run_git
 from gitruns.cli.commands import Documented
 from gitruns.cli.exitcodes import CONFLICT, MEANINGS, NO
@@ -30,7 +31,19 @@ def _commands() -> Iterator[tuple[str, click.Command]]:
 
 
 COMMANDS = dict(_commands())
-WRITE_FILES = ("", "artifacts", "artifacts get", "experiments", "source", "diff", "compare", "review", "bisect")
+TRACES = ("traces", "traces list", "traces show")
+WRITE_FILES = (
+    "",
+    "artifacts",
+    "artifacts get",
+    "experiments",
+    "source",
+    "diff",
+    "compare",
+    "review",
+    "bisect",
+    *TRACES,
+)
 NEED_A_REMOTE = ("push", "fetch", "pull", "sync")
 ANSWER_NO = ("bisect", "review")
 """The runs of these tests name no code, so nothing is known of it: the answer is no. Their own tests know better."""
@@ -71,6 +84,8 @@ def test_examples_work(
         run_git(tmp_path, "init", "--quiet", "--bare", "hub.git")
         run_git(Path.cwd(), "remote", "add", "origin", str(tmp_path / "hub.git"))
         run_git(Path.cwd(), "push", "--quiet", "origin", "HEAD")
+    if name in TRACES:
+        log_trace(Path.cwd())
     for example in command.examples:
         if "restore" in example:
             cli("rm", "latest")

@@ -38,6 +38,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "source": "Print the commit that a run ran, or bring its code back",
         "log": "Show how a run came to be what it is",
         "status": "Show what is running and what is only here",
+        "traces": "Look at traces: what an application did with each request",
     },
     "Find": {
         "best": "Find the best run by a metric, of all or of each group",

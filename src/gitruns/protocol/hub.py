@@ -59,6 +59,12 @@ def serving_hub(session: Session, uri: str) -> Hub:
     return Hub(session.repo, uri, OpenLogs(session.repo, in_server=True), session, in_server=True)
 
 
+def local_hub(session: Session) -> Hub:
+    """Returns a hub over a repository that is open already, for a program that only looks."""
+    root = repo_uri(Path(session.repo.store.paths.work_tree or session.repo.store.paths.git_dir).resolve())
+    return Hub(session.repo, root, OpenLogs(session.repo, in_server=False), session, in_server=False)
+
+
 def close_all() -> None:
     """Closes all repositories: at the end of the process."""
     with _lock:

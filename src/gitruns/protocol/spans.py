@@ -104,6 +104,31 @@ def read_span(data: Any) -> Span:
     return span
 
 
+def read_old_span(data: Any) -> Span:
+    """Returns a span in the form of MLflow 2; raises `ProtocolError`."""
+    try:
+        context = data["context"]
+        ids = {"trace_id": context["trace_id"], "span_id": context["span_id"], "parent_span_id": data["parent_id"]}
+        plain = {name: _base64_of(text, 16 if name == "trace_id" else 8) for name, text in ids.items()}
+        events = [{**one, "time_unix_nano": one.get("timestamp")} for one in data.get("events") or ()]
+        status = {
+            "code": _STATUS + str(data.get("status_code") or "UNSET"),
+            "message": data.get("status_message") or "",
+        }
+        times = {"start_time_unix_nano": data["start_time"], "end_time_unix_nano": data.get("end_time")}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise refused("Failed to create a Span object from the given dictionary") from error
+    same = {"name": data.get("name"), "attributes": data.get("attributes") or {}, "links": data.get("links") or []}
+    return read_span({**plain, **same, **times, "status": status, "events": events})
+
+
+def _base64_of(text: str | None, size: int) -> str | None:
+    """Returns an id that was written as `0x` and hex digits."""
+    if text is None:
+        return None
+    return base64.b64encode(int(text, 16).to_bytes(size, "big")).decode()
+
+
 def json_or_text(value: Any) -> Any:
     """Returns what a JSON text says, and any other value as it is."""
     if not isinstance(value, (str, bytes)):

@@ -22,7 +22,7 @@ from gitruns.protocol import trace as facts
 from gitruns.protocol.errors import ProtocolError, missing
 from gitruns.protocol.experiments import active_experiment
 from gitruns.protocol.record_fields import Change, changes, value_here
-from gitruns.protocol.spans import Span, json_or_text, read_span, span_order
+from gitruns.protocol.spans import Span, json_or_text, read_old_span, read_span, span_order
 from gitruns.protocol.trace import IN_STORE, SPANS_FILE, SPANS_TAG, TraceInfo, find_record, read_info
 from gitruns.protocol.trace_totals import (
     COST,
@@ -224,7 +224,11 @@ def _spans_in_file(hub: Hub, trace_id: str) -> tuple[Span, ...] | None:
         return None
     listed = json_or_text(data)
     spans = listed.get("spans") if isinstance(listed, dict) else None
-    return tuple(sorted((read_span(one) for one in spans or ()), key=span_order))
+    return tuple(sorted((_read_any(one) for one in spans or ()), key=span_order))
+
+
+def _read_any(data: Any) -> Span:
+    return read_old_span(data) if isinstance(data, dict) and "context" in data else read_span(data)
 
 
 def get_trace(hub: Hub, trace_id: str, *, allow_partial: bool = False, wait: bool = False) -> Trace:
