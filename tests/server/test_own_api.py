@@ -8,7 +8,8 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from gitruns.server.routes.own import ROUTES
+from gitruns.errors import InvalidInputError
+from gitruns.server.routes.own import ROUTES, tables
 from gitruns.server.routes.own.route import Route
 from server.own_world import BASE, World
 
@@ -320,3 +321,11 @@ def test_names_of_routes_are_taken_once() -> None:
     assert len(names) == len(ROUTES)
     assert all(one != other for one, other in pairwise(names))
     assert BASE == "/api/gitruns/v1"
+
+
+def test_a_table_of_very_long_texts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MAX_CHARACTERS", 10)
+    tables._check_length([["12345", None, 3], ["12345"]])
+    with pytest.raises(InvalidInputError) as refused:
+        tables._check_length([["12345"], ["123456"]])
+    assert refused.value.kind == "too-much"

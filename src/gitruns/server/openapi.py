@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -48,7 +49,7 @@ def openapi_document(routes: Sequence[Route], failure: type[msgspec.Struct]) -> 
     for route in routes:
         operation = _operation(route, _properties(components, route), found, found[failure])
         paths.setdefault(_API + route.path, {})[route.method.lower()] = operation
-    used = {name: schema for name, schema in components.items() if not _is_request(name, routes)}
+    used = {name: _tidy(schema) for name, schema in components.items() if not _is_request(name, routes)}
     return {
         "openapi": "3.1.0",
         "info": {"title": "gitruns", "version": version("gitruns"), "description": _DESCRIPTION},
@@ -68,6 +69,11 @@ def openapi_document(routes: Sequence[Route], failure: type[msgspec.Struct]) -> 
 def _types(routes: Iterable[Route]) -> list[Any]:
     answers = [route.answer for route in routes if route.answer is not None]
     return list(dict.fromkeys([*(route.request for route in routes), *answers]))
+
+
+def _tidy(schema: dict[str, Any]) -> dict[str, Any]:
+    """Returns a schema with what it says of itself without indents, which not every Python takes away by itself."""
+    return {**schema, "description": cleandoc(schema["description"])} if "description" in schema else schema
 
 
 def _is_request(name: str, routes: Iterable[Route]) -> bool:
@@ -142,7 +148,7 @@ def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
     """Null is as if the field were left out."""
     if {"type": "null"} in schema.get("anyOf", ()):
         return schema
-    described = {key: schema[key] for key in ("default", "description") if key in schema}
+    described: dict[str, Any] = {key: schema[key] for key in ("default", "description") if key in schema}
     rest = {key: value for key, value in schema.items() if key not in described}
     return {"anyOf": [rest, {"type": "null"}], **described}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -112,7 +112,9 @@ def _text(app: App, found: Comparison, form: str | None) -> str:
     from gitruns.compare.render.comparison_outline import comparison_outline, comparison_rows
 
     if form == "json":
-        return json_text(_record(found)) + "\n"
+        from gitruns.compare.render.records import comparison_record
+
+        return json_text(comparison_record(found)) + "\n"
     if form == "csv":
         from gitruns.compare.render.tables import csv_text
 
@@ -129,25 +131,6 @@ def _text(app: App, found: Comparison, form: str | None) -> str:
 
     side_by_side = max((app.out.terminal.width - _COLUMN) // _COLUMN, 2)
     return outline_page(comparison_outline(found, width=side_by_side), app.out.terminal)
-
-
-def _record(found: Comparison) -> dict[str, Any]:
-    from gitruns.compare.render.records import scalar, side_record
-
-    return {
-        "runs": [side_record(run) for run in found.runs],
-        "rows": [
-            {
-                "group": row.group,
-                "key": row.key,
-                "varies": row.varies,
-                "direction": row.direction.value,
-                "best": sorted(row.best),
-                "values": [scalar(value) for value in row.values],
-            }
-            for row in found.rows
-        ],
-    }
 
 
 COMMAND = compare

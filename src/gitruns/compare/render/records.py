@@ -13,6 +13,7 @@ from gitruns.compare.code import CodeDiff
 from gitruns.compare.environment import EnvironmentDiff
 from gitruns.compare.metrics import MetricDiff, last_of
 from gitruns.compare.run_diff import RunDiff
+from gitruns.compare.table import Comparison
 from gitruns.entities.artifact import Artifact
 from gitruns.entities.run import Run
 from gitruns.entities.values import MetricSummary, Scalar, param_text
@@ -134,6 +135,24 @@ def artifact_record(artifact: ArtifactDiff) -> dict[str, Any]:
 
 def _file(artifact: Artifact | None) -> dict[str, Any] | None:
     return None if artifact is None else {"sha256": artifact.digest, "size_bytes": artifact.size_bytes}
+
+
+def comparison_record(found: Comparison) -> dict[str, Any]:
+    """Returns runs side by side: who they are, and a row a field."""
+    return {
+        "runs": [side_record(run) for run in found.runs],
+        "rows": [
+            {
+                "group": row.group,
+                "key": row.key,
+                "varies": row.varies,
+                "direction": row.direction.value,
+                "best": sorted(row.best),
+                "values": [scalar(value) for value in row.values],
+            }
+            for row in found.rows
+        ],
+    }
 
 
 # Rows

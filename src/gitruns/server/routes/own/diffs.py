@@ -14,9 +14,9 @@ from gitruns.compare.environment import diff_environments
 from gitruns.compare.render.records import (
     baseline_record,
     code_record,
+    comparison_record,
     diff_record,
     environment_record,
-    side_record,
 )
 from gitruns.entities.ids import RunId as Id
 from gitruns.errors import InvalidInputError, NotFoundError
@@ -27,7 +27,7 @@ from gitruns.server.routes.own.diff_answers import (
     EnvironmentDiffAnswer,
     RunDiffAnswer,
 )
-from gitruns.server.routes.own.kinds import Key, RunId, cells, sayable
+from gitruns.server.routes.own.kinds import Key, RunId, sayable
 from gitruns.server.routes.own.route import Route
 from gitruns.server.routes.own.scope import of_runs, run_named
 
@@ -104,20 +104,8 @@ def compare(context: Context, request: CompareRequest) -> dict[str, Any]:
     found = compare_runs(context.hub.repo, ids, only_changed=request.only_changed)
     if request.sort is not None:
         found = found.sorted_by(request.sort)
-    return {
-        "runs": [side_record(run) for run in found.runs],
-        "rows": [
-            {
-                "group": row.group,
-                "key": row.key,
-                "varies": row.varies,
-                "direction": row.direction.value,
-                "best": sorted(row.best),
-                "values": cells(row.values),
-            }
-            for row in found.rows
-        ],
-    }
+    answer: dict[str, Any] = sayable(comparison_record(found))
+    return answer
 
 
 def _sides(context: Context, request: DiffRequest) -> tuple[Id, Id, dict[str, Any] | None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from gitruns.entities.values import Scalar
 from gitruns.errors import InvalidInputError
 from gitruns.query import Dialect
 from gitruns.server.calls import Context, Role
@@ -25,6 +27,7 @@ from gitruns.server.routes.own.scope import narrowed, of_all_one_may_see, of_sea
 
 MAX_RUNS = 50_000
 MAX_CELLS = 2_000_000
+MAX_CHARACTERS = 50_000_000
 _MOST_KEYS = 20_000
 _LOOKED_AT = 2_000
 
@@ -100,12 +103,25 @@ def table(context: Context, request: TableRequest) -> Table:
     page = repo.table_page(
         request.filter, request.fields, max_results=request.limit, page_token=request.page_token, **wanted
     )
+    _check_length(page.columns.values())
     return Table(
         run_ids=list(page.run_ids),
         columns={name: cells(values) for name, values in page.columns.items()},
         next_page_token=page.next_token,
         total=repo.count_runs(request.filter, **wanted) if request.total else None,
     )
+
+
+def _check_length(columns: Iterable[Sequence[Scalar]]) -> None:
+    """Tags may hold thousands of characters each."""
+    length = sum(len(value) for column in columns for value in column if isinstance(value, str))
+    if length > MAX_CHARACTERS:
+        raise InvalidInputError(
+            f"the texts of this table are {length} characters long, at most {MAX_CHARACTERS} go into one answer",
+            kind="too-much",
+            hint="ask for fewer runs a page, or fewer columns",
+            limit=MAX_CHARACTERS,
+        )
 
 
 def keys(context: Context, request: KeysRequest) -> Keys:
