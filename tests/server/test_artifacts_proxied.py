@@ -277,6 +277,10 @@ def test_who_is_limited_to_an_experiment_reaches_no_files_of_another(git_repo: P
         assert listed(server, own) == ["mine"]
         assert server.get(f"{API}/logged-models/{models[0]}").status == 200
         assert server.get(f"{PROXY}?path={own}/artifacts").status == 200
+        point = {"key": "m", "value": 1.0, "timestamp": 1, "step": 0}
+        measured = {"run_id": own, "metrics": [{**point, "model_id": models[0]}, {**point, "model_id": ["x"]}]}
+        assert server.post(f"{API}/runs/log-batch", measured).status == 400
+        assert server.post(f"{API}/runs/log-batch", {**measured, "metrics": measured["metrics"][:1]}).status == 200
         refused = [
             put(server, other, "x", b"x"),
             server.get(f"{PROXY}/{other}/artifacts/secret"),
@@ -292,6 +296,12 @@ def test_who_is_limited_to_an_experiment_reaches_no_files_of_another(git_repo: P
             server.get(f"{API}/logged-models/{models[1]}/artifacts/directories"),
             server.post(f"{API}/logged-models/search", {"experiment_ids": ids}),
             server.post(f"{API}/logged-models", {"experiment_id": ids[1]}),
+            server.post(f"{API}/logged-models", {"experiment_id": ids[0], "source_run_id": other}),
+            *(
+                server.post(f"{API}/runs/log-batch", {"run_id": own, "metrics": [{**point, name: models[1]}]})
+                for name in ("model_id", "modelId")
+            ),
+            server.post(f"{API}/runs/log-metric", {"run_id": own, **point, "model_id": models[1]}),
         ]
         assert [reply.status for reply in refused] == [403] * len(refused)
         assert b"secret" not in b"".join(reply.body for reply in refused)

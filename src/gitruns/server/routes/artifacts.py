@@ -8,7 +8,7 @@ from typing import Any
 
 from gitruns.protocol import artifacts, logged_models
 from gitruns.protocol.artifacts import Entry, Found
-from gitruns.protocol.errors import ProtocolError, refused
+from gitruns.protocol.errors import refused
 from gitruns.protocol.experiments import run_artifacts_at
 from gitruns.protocol.logged_model import model_named
 from gitruns.protocol.registry import RegistryCalls
@@ -25,6 +25,7 @@ from gitruns.server.calls import (
     StreamCall,
     Upload,
 )
+from gitruns.server.owners import experiment_of_model, experiment_of_run, of_model, of_run
 from gitruns.server.pairs import without_nothing
 
 Body = Mapping[str, Any]
@@ -191,22 +192,14 @@ def of_address(context: Context, fields: Fields) -> Collection[str]:
     return () if found is None else (str(found),)
 
 
-def _of_run(context: Context, fields: Fields) -> Collection[str]:
-    try:
-        return (str(find_run(context.hub, fields.get("run_id") or fields.get("run_uuid", "")).info.experiment_id),)
-    except ProtocolError:
-        return ()
-
-
-def _of_model(context: Context, fields: Fields) -> Collection[str]:
-    try:
-        return (str(model_named(context.hub, fields["model_id"]).info.experiment_id),)
-    except ProtocolError:
-        return ()
+def _of_page(context: Context, fields: Fields) -> Collection[str]:
+    return experiment_of_run(context, fields.get("run_uuid", ""))
 
 
 def _of_either(context: Context, fields: Fields) -> Collection[str]:
-    return _of_model(context, fields) if fields.get("model_id") else _of_run(context, fields)
+    if fields.get("model_id"):
+        return experiment_of_model(context, fields["model_id"])
+    return experiment_of_run(context, fields.get("run_id", ""))
 
 
 _ROOT = "/2.0/mlflow-artifacts"
@@ -247,7 +240,7 @@ CALLS = (
         list_run,
         {"run_id": _NEEDED, "path": _TEXT, "page_token": _TEXT},
         _READ,
-        experiment_of=_of_run,
+        experiment_of=of_run,
     ),
     Call(
         "POST",
@@ -264,7 +257,7 @@ CALLS = (
         presigned_download,
         {"run_id": _NEEDED, "path": _NEEDED, "expiration": Field("int")},
         _READ,
-        experiment_of=_of_run,
+        experiment_of=of_run,
     ),
     Call(
         "GET",
@@ -273,10 +266,10 @@ CALLS = (
         list_model,
         {"model_id": _NEEDED, "artifact_directory_path": _TEXT, "page_token": _TEXT},
         _READ,
-        experiment_of=_of_model,
+        experiment_of=of_model,
     ),
     StreamCall(
-        "GET", f"{_MODEL}/artifacts/files", "GetLoggedModelArtifact", get_of_model, _MODEL_FILE, _READ, _of_model
+        "GET", f"{_MODEL}/artifacts/files", "GetLoggedModelArtifact", get_of_model, _MODEL_FILE, _READ, of_model
     ),
     StreamCall(
         "GET",
@@ -285,7 +278,7 @@ CALLS = (
         get_of_run,
         {"run_id": _NEEDED, "path": _NEEDED},
         _READ,
-        _of_run,
+        of_run,
         below=AT_ROOT,
     ),
     StreamCall(
@@ -303,7 +296,7 @@ CALLS = (
         "UploadArtifactOfPage",
         upload_of_page,
         {"run_uuid": _TEXT, "path": _TEXT},
-        experiment_of=_of_run,
+        experiment_of=_of_page,
         limit_bytes=PAGE_UPLOAD_BYTES,
         below=AJAX_ONLY,
     ),

@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gitruns.protocol import logged_models as models
-from gitruns.protocol.errors import ProtocolError, refused
-from gitruns.protocol.logged_model import model_named
+from gitruns.protocol.errors import refused
 from gitruns.server.calls import Call, Context, Field, Fields, Role
 from gitruns.server.fields import invalid_field
 from gitruns.server.model_views import STATUS_NAMES, logged_model_json
+from gitruns.server.owners import experiment_of_run, of_model, of_searched
 from gitruns.server.pairs import pairs_of, without_nothing
 
 Body = Mapping[str, Any]
@@ -106,11 +106,9 @@ def _objects(fields: Fields, name: str) -> list[dict[str, Any]]:
 # Whose they are
 
 
-def _of_model(context: Context, fields: Fields) -> Collection[str]:
-    try:
-        return (str(model_named(context.hub, fields["model_id"]).info.experiment_id),)
-    except ProtocolError:
-        return ()
+def _of_new(context: Context, fields: Fields) -> Collection[str]:
+    run_id = fields.get("source_run_id")
+    return {fields["experiment_id"], *(experiment_of_run(context, run_id) if run_id else ())}
 
 
 _PATH = "/2.0/mlflow/logged-models"
@@ -134,18 +132,9 @@ _SEARCH = {
     "page_token": _TEXT,
 }
 
-
-def _of_new(context: Context, fields: Fields) -> Collection[str]:
-    return (fields["experiment_id"],)
-
-
-def _of_search(context: Context, fields: Fields) -> Collection[str]:
-    return tuple(fields["experiment_ids"])
-
-
 CALLS = (
     Call("POST", _PATH, "CreateLoggedModel", create, _NEW, experiment_of=_of_new),
-    Call("POST", f"{_PATH}/search", "SearchLoggedModels", search, _SEARCH, Role.READER, experiment_of=_of_search),
+    Call("POST", f"{_PATH}/search", "SearchLoggedModels", search, _SEARCH, Role.READER, experiment_of=of_searched),
     Call(
         "GET",
         _MODEL,
@@ -153,7 +142,7 @@ CALLS = (
         get,
         {**_ID, "allow_deleted": Field("bool")},
         Role.READER,
-        experiment_of=_of_model,
+        experiment_of=of_model,
     ),
     Call(
         "PATCH",
@@ -161,17 +150,17 @@ CALLS = (
         "FinalizeLoggedModel",
         finalize,
         {**_ID, "status": Field("any", required=True)},
-        experiment_of=_of_model,
+        experiment_of=of_model,
     ),
-    Call("DELETE", _MODEL, "DeleteLoggedModel", delete, _ID, experiment_of=_of_model),
-    Call("PATCH", f"{_MODEL}/tags", "SetLoggedModelTags", set_tags, {**_ID, "tags": _LIST}, experiment_of=_of_model),
+    Call("DELETE", _MODEL, "DeleteLoggedModel", delete, _ID, experiment_of=of_model),
+    Call("PATCH", f"{_MODEL}/tags", "SetLoggedModelTags", set_tags, {**_ID, "tags": _LIST}, experiment_of=of_model),
     Call(
         "DELETE",
         f"{_MODEL}/tags/{{tag_key}}",
         "DeleteLoggedModelTag",
         delete_tag,
         {**_ID, "tag_key": _NEEDED},
-        experiment_of=_of_model,
+        experiment_of=of_model,
     ),
     Call(
         "POST",
@@ -179,6 +168,6 @@ CALLS = (
         "LogLoggedModelParamsRequest",
         log_params,
         {**_ID, "params": _LIST},
-        experiment_of=_of_model,
+        experiment_of=of_model,
     ),
 )

@@ -11,7 +11,7 @@ from gitruns.protocol.errors import refused
 from gitruns.server.calls import AJAX_ONLY, Call, Context, Field, Fields, Role
 from gitruns.server.fields import invalid_field
 from gitruns.server.given import GivenPoint, GivenText, models_of, points_in, texts_in
-from gitruns.server.owners import of_run, of_runs
+from gitruns.server.owners import of_logged, of_run, of_runs
 from gitruns.server.pairs import without_nothing
 from gitruns.server.run_views import point_json
 
@@ -216,10 +216,10 @@ _INTERVAL = {
 _BULK_PATHS = (f"{_METRICS}/get-history-bulk", f"{_METRICS}/get-history-bulk-interval")
 
 CALLS = (
-    Call("POST", f"{_RUNS}/log-metric", "LogMetric", log_metric, _POINT, Role.WRITER, log_metric_quick, of_run),
+    Call("POST", f"{_RUNS}/log-metric", "LogMetric", log_metric, _POINT, Role.WRITER, log_metric_quick, of_logged),
     Call("POST", f"{_RUNS}/log-parameter", "LogParam", log_param, _NAMED, Role.WRITER, log_param_quick, of_run),
     Call("POST", f"{_RUNS}/set-tag", "SetTag", set_tag, _NAMED, Role.WRITER, set_tag_quick, of_run),
-    Call("POST", f"{_RUNS}/log-batch", "LogBatch", log_batch, _BATCH, Role.WRITER, log_batch_quick, of_run),
+    Call("POST", f"{_RUNS}/log-batch", "LogBatch", log_batch, _BATCH, Role.WRITER, log_batch_quick, of_logged),
     Call("POST", f"{_RUNS}/delete-tag", "DeleteTag", delete_tag, _KEY, experiment_of=of_run),
     Call("POST", f"{_RUNS}/outputs", "LogOutputs", log_outputs, _MODELS, experiment_of=of_run),
     Call("POST", f"{_RUNS}/log-model", "LogModel", log_model, {**_ID, "model_json": _NEEDED}, experiment_of=of_run),
