@@ -446,6 +446,37 @@ def test_many_runs_go_straight_to_the_archive(project: Path, tmp_path: Path) -> 
     assert list(repo.verify()) == []
 
 
+def test_a_run_that_went_on_is_brought_up_to_date(mlruns: Path, project: Path) -> None:
+    folder = first_run(mlruns, with_end=False)
+    run_id = RunId(folder.name)
+    bring(project, mlruns)
+    repo = Repo.open(project)
+    before = repo.get_run(run_id)
+    with repo.edit(run_id) as edit:
+        edit.set_tag("late", "edited here")
+    with (folder / "metrics" / "loss").open("a") as file:
+        file.write("1600000001000 0.125 3\n1600000001000 0.125 3\n")
+    (folder / "tags" / "late").write_text("edited there")
+    (folder / "tags" / "new").write_text("one")
+    (folder / "params" / "more").write_text("1")
+    (folder / "artifacts" / "late.txt").write_text("late")
+    _, report = bring(project, mlruns)
+    assert report.updated == [run_id] and report.runs == [] and report.points == 2
+    meta = (folder / "meta.yaml").read_text().replace("end_time: null", "end_time: 1600000002000")
+    (folder / "meta.yaml").write_text(meta.replace("status: 1", "status: 3"))
+    (folder / "tags" / "new").write_text("two")
+    repo, report = bring(project, mlruns)
+    assert report.updated == [run_id] and report.points == 0
+    run = repo.get_run(run_id)
+    assert run.info.status is RunStatus.FINISHED and run.info.end_time_ms == 1600000002000
+    assert run.metrics["loss"].count == before.metrics["loss"].count + 2 and run.metrics["loss"].last == 0.125
+    assert (run.tags["late"], run.tags["new"], run.params["more"]) == ("edited here", "two", "1")
+    assert "late.txt" in {one.path for one in run.artifacts}
+    assert sorted(one.value for one in repo.metric_history(run_id, "loss"))[:2] == [0.125, 0.125]
+    refs = all_refs(project)
+    assert bring(project, mlruns)[1].updated == [] and all_refs(project) == refs and list(repo.verify()) == []
+
+
 # The command
 
 
@@ -461,6 +492,9 @@ def test_the_command_says_what_it_did(mlruns: Path, project: Path) -> None:
     )
     record = json.loads(done.stdout)
     assert len(record["runs"]) == 20 and record["problems"] == [] and record["left_out"] == {}
+    page = (Path(__file__).parents[2] / "docs" / "json.md").read_text(encoding="utf-8")
+    documented = page.split("\n## Import\n")[1].split("\n## ")[0]
+    assert set(record) == set(re.findall(r"^\| `([a-z_]+)` \|", documented, re.MULTILINE))
 
 
 def test_an_export_replaces_nothing(mlruns: Path, project: Path, tmp_path: Path) -> None:

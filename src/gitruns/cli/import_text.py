@@ -27,7 +27,13 @@ def import_lines(report: ImportReport) -> Iterator[str]:
         "version": report.versions,
     }
     done = [_counted(count, noun) for noun, count in counts.items() if count]
-    yield f"{'would import' if report.dry_run else 'imported'} {', '.join(done)}" if done else "nothing new"
+    yield (
+        f"{'would import' if report.dry_run else 'imported'} {', '.join(done)}"
+        if done
+        else "nothing new"
+        if not report.updated
+        else "no new runs"
+    )
     held = [_counted(report.points, "point")] if report.points else []
     if report.artifacts:
         held.append(f"{_counted(report.artifacts, 'artifact')} ({size(report.artifact_bytes)})")
@@ -35,6 +41,8 @@ def import_lines(report: ImportReport) -> Iterator[str]:
         yield f"with {' and '.join(held)}"
     if report.linked:
         yield f"{_counted(report.linked, 'run')} tied to the commit that they ran"
+    if report.updated:
+        yield f"{_counted(len(report.updated), 'run')} had gone on, and what is new came"
     if report.known:
         yield f"{_counted(report.known, 'run')} here already"
     for name, number in report.renumbered.items():
@@ -67,6 +75,7 @@ def import_record(report: ImportReport) -> dict[str, Any]:
         "dry_run": report.dry_run,
         "runs": list(report.runs),
         "logged_models": list(report.logged_models),
+        "updated": list(report.updated),
         "known": report.known,
         "linked": report.linked,
         "experiments": report.experiments,

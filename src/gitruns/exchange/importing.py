@@ -1,8 +1,8 @@
 """Brings everything of another tracker's place into a repository: in bulk, again and again, whatever stops it.
 
 Runs are sealed straight into packs, many at a time: first their artifacts are on the disk, then their objects, then
-their refs, or a segment of the archive where they are many. A run that is here is never touched, so what an import that
-was killed has done is done, and the next one goes on behind it.
+their refs, or a segment of the archive where they are many. A run that is here is not touched, unless it had not ended when it
+came and has gone on there; so what an import that was killed has done is done, and the next one goes on behind it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from gitruns.entities.ids import ObjectId, RunId
 from gitruns.entities.run import Lifecycle, Run, RunInfo, RunStatus
 from gitruns.errors import ConflictError, GitRunsError, LockedError
-from gitruns.exchange.foreign import Damage, ForeignFile, ForeignRun, ForeignStore, run_id_of
+from gitruns.exchange.catching_up import catch_up
+from gitruns.exchange.foreign import Damage, ForeignFile, ForeignRun, ForeignStore, import_writer, run_id_of
 from gitruns.exchange.incoming_experiments import bring_experiments
 from gitruns.exchange.incoming_models import bring_models
 from gitruns.exchange.incoming_runs import RunMaker, named, with_artifacts, with_history
@@ -78,6 +79,7 @@ class _Import:
         signs = repo.store.signer.signs_commits()
         self._packed = None if signs else PackedStore(repo.store)
         self._done = 0
+        self._open: dict[RunId, str] = {}
 
     def run(self) -> ImportReport:
         experiments = bring_experiments(self._repo, self._from, self._report, dry_run=self._dry_run)
@@ -89,6 +91,8 @@ class _Import:
                 self._look_at(maker, runs, total)
             else:
                 self._bring(maker, runs, total, many)
+        if not self._dry_run:
+            self._catch_up(maker)
         bring_models(self._repo, self._from, self._report, dry_run=self._dry_run)
         self._report.left_out = {word: count for word, count in self._from.left_out().items() if count}
         return self._report
@@ -100,6 +104,7 @@ class _Import:
         for foreign_id in self._from.run_ids():
             by_id.setdefault(run_id_of(self._from.namespace, foreign_id), foreign_id)
         fresh = [foreign_id for run_id, foreign_id in by_id.items() if run_id not in here]
+        self._open = {run_id: by_id[run_id] for run_id in self._repo.store.loose_run_tips() if run_id in by_id}
         self._done = self._report.known = len(by_id) - len(fresh)
         return fresh, len(by_id)
 
@@ -160,10 +165,30 @@ class _Import:
                     break
         return made
 
+    def _catch_up(self, maker: RunMaker) -> None:
+        """Adds what runs have more of that were here, and had not ended when they came."""
+        store, live = self._repo.store, set(self._repo.live_ids())
+        for run_id, foreign_id in self._open.items():
+            try:
+                tip = store.run_tip(run_id)
+                if tip is None or run_id in live or not self._goes_on(tip):
+                    continue
+                for given in self._from.read_runs([foreign_id]):
+                    if isinstance(given, ForeignRun) and catch_up(self._repo, maker, given, tip, self._report):
+                        self._report.updated.append(run_id)
+            except (GitRunsError, OSError, ValueError) as error:
+                self._report.cannot(f"run {foreign_id:.60}", error)
+
+    def _goes_on(self, tip: ObjectId) -> bool:
+        """Returns whether a run has not ended, as its import left it: one that was resumed here has another writer."""
+        if self._repo.store.is_tombstone(tip):
+            return False
+        info = self._repo.store.read_run(tip).info
+        return not info.status.ended and info.writer == import_writer(self._from.namespace)
+
     def _made(self, maker: RunMaker, given: ForeignRun) -> _Made:
-        folder = self._repo.folder / "tmp"
-        folder.mkdir(parents=True, exist_ok=True)
-        run, files, points = with_history(maker.facts(given), given.points(), self._repo.cache, folder)
+        spill = self._repo.folder / "tmp"
+        run, files, points = with_history(maker.facts(given), given.points(), self._repo.cache, spill)
         return _Made(run, files, points)
 
     def _write(self, maker: RunMaker, made: Sequence[_Made], many: bool) -> None:

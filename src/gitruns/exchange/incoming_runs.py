@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,6 +126,16 @@ def with_history(
     run: Run, points: Iterable[Point], cache: ArtifactCache, spill_dir: Path
 ) -> tuple[Run, dict[str, bytes], int]:
     """Returns the run with summaries and parts of its points, the files of those, and how many points there are."""
+    parts = HistoryParts(cache, {}, ())
+    with spooled(points, spill_dir) as (spool, count):
+        parts.add(spool)
+    return replace(run, metrics=read_only(spool.summaries), parts=tuple(parts.parts)), parts.files, count
+
+
+@contextmanager
+def spooled(points: Iterable[Point], spill_dir: Path) -> Iterator[tuple[PointSpool, int]]:
+    """Gives points as one part of a history, in bounded memory, and how many there are."""
+    spill_dir.mkdir(parents=True, exist_ok=True)
     summarizers: dict[str, Summarizer] = {}
     summaries: dict[str, MetricSummary] = {}
     count = 0
@@ -139,9 +150,7 @@ def with_history(
             spool.add(piece)
         spool.finish()
         summaries.update({metric: one.summary() for metric, one in summarizers.items()})
-        parts = HistoryParts(cache, {}, ())
-        parts.add(spool)
-    return replace(run, metrics=read_only(summaries), parts=tuple(parts.parts)), parts.files, count
+        yield spool, count
 
 
 def _pieces(points: Iterable[Point]) -> Iterator[dict[str, list[tuple[int, int, float]]]]:

@@ -16,7 +16,8 @@ Progress = Callable[[int, int], None]
 class ImportReport:
     """What became of each thing of the source.
 
-    `runs` and `logged_models` are new here, `known` were here before. `experiments`, `models` and `versions` count what
+    `runs` and `logged_models` are new here, `known` were here before; of these `updated` had not ended
+    then, and have gone on. `experiments`, `models` and `versions` count what
     is new. `points`, `artifacts` and `artifact_bytes` are those of the new runs. `linked` runs are children of the
     commit that they name. `problems` are what could not be carried, one by one, `left_out` kinds of things that never
     are. `renumbered` are versions whose number was taken: `name vN` → the number that they have here.
@@ -25,6 +26,7 @@ class ImportReport:
     dry_run: bool = False
     runs: list[RunId] = field(default_factory=list)
     logged_models: list[RunId] = field(default_factory=list)
+    updated: list[RunId] = field(default_factory=list)
     known: int = 0
     linked: int = 0
     experiments: int = 0
