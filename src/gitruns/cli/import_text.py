@@ -27,13 +27,10 @@ def import_lines(report: ImportReport) -> Iterator[str]:
         "version": report.versions,
     }
     done = [_counted(count, noun) for noun, count in counts.items() if count]
-    yield (
-        f"{'would import' if report.dry_run else 'imported'} {', '.join(done)}"
-        if done
-        else "nothing new"
-        if not report.updated
-        else "no new runs"
-    )
+    if done:
+        yield f"{'would import' if report.dry_run else 'imported'} {', '.join(done)}"
+    else:
+        yield "no new runs" if report.updated else "nothing new"
     held = [_counted(report.points, "point")] if report.points else []
     if report.artifacts:
         held.append(f"{_counted(report.artifacts, 'artifact')} ({size(report.artifact_bytes)})")

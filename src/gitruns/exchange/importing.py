@@ -1,8 +1,8 @@
 """Brings everything of another tracker's place into a repository: in bulk, again and again, whatever stops it.
 
 Runs are sealed straight into packs, many at a time: first their artifacts are on the disk, then their objects, then
-their refs, or a segment of the archive where they are many. A run that is here is not touched, unless it had not ended when it
-came and has gone on there; so what an import that was killed has done is done, and the next one goes on behind it.
+their refs, or a segment of the archive where they are many. A run that is here is not touched, unless it had not ended
+when it came and has gone on there; so what an import that was killed has done is done, and the next one goes on.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def import_() -> None:
     """Bring in runs from MLflow and other trackers
 
-    Ids, times, users, histories, artifacts, models and tags come along. A run that is here already is left as it is, so
-    an import can be stopped, run again, and repeated while the other tracker is still in use.
+    Ids, times, users, histories, artifacts, models and tags come along. An import can be stopped, run again, and
+    repeated while the other tracker is still in use: what is here stays, and a run that had not ended goes on.
     """
 
 
