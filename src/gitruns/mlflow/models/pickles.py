@@ -101,10 +101,21 @@ def _load_skops(data: bytes, name: str, trust: bool | None, before: Callable[[],
     return skops.loads(data, trusted=unknown)
 
 
+class Told:
+    """Stands for what a model of MLflow's notes of its own types, and needs for nothing."""
+
+
 class _Unpickler(pickle.Unpickler):
     """Finds MLflow's classes here where MLflow is not installed: the base class of a Python model, mostly."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module == "mlflow" or module.startswith("mlflow.")) and not is_installed("mlflow"):
-            module = f"gitruns.{module}"
-        return super().find_class(module, name)
+        if not module.startswith("mlflow.") or _has_mlflow():
+            return super().find_class(module, name)
+        if module.startswith(("mlflow.models.signature", "mlflow.types")):
+            return Told
+        return super().find_class(f"gitruns.{module}", name)
+
+
+def _has_mlflow() -> bool:
+    """Returns whether MLflow itself is installed, and `mlflow` is not another name of ours."""
+    return is_installed("mlflow") and importlib.import_module("mlflow").__name__ == "mlflow"

@@ -52,12 +52,12 @@ class PythonModel:
 class FunctionModel(PythonModel):
     """A function as a model."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
+    def __init__(self, func: Callable[..., Any]) -> None:
+        self.func = func  # as MLflow names it: pickled models are of both
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:  # type: ignore[override]
         """Returns what the function returns."""
-        return call_with(self.function, model_input, params)
+        return call_with(self.func, model_input, params)
 
 
 class ContextModel:
