@@ -161,11 +161,14 @@ def test_git_names_who_wrote_as_author(tokens_needed: Served, git_repo: Path) ->
     done = {"run_id": run, "status": "FINISHED", "end_time": 1_800_000_000_000}
     assert tokens_needed.post("/api/2.0/mlflow/runs/update", done, bob).status == 200
     made = tokens_needed.post("/api/2.0/mlflow/experiments/create", {"name": "eve's"}, eve).json["experiment_id"]
+    edit = {"run_id": run, "key": "looked", "value": "at"}
+    assert tokens_needed.post("/api/2.0/mlflow/runs/set-tag", edit, eve).status == 200
     tokens_needed.stop()
     _run("recover", cwd=git_repo)
     refs = run_git(git_repo, "for-each-ref", "--format=%(refname) %(authorname) <%(authoremail:trim)>").splitlines()
     authors = {line.split(" ", 1)[0]: line.split(" ", 1)[1] for line in refs}
-    assert next(author for ref, author in authors.items() if run in ref) == "Bob B <bob@example.org>"
+    chain = run_git(git_repo, "log", "--format=%an", next(ref for ref in authors if run in ref)).splitlines()
+    assert chain[:3] == ["Eve E", "Bob B", "Bob B"]
     assert next(author for ref, author in authors.items() if ref.endswith(made)) == "Eve E <eve@example.org>"
 
 

@@ -18,13 +18,14 @@ from starlette.responses import StreamingResponse
 from gitruns.errors import CorruptDataError, InternalError, LockedError, NotFoundError
 from gitruns.protocol.errors import ProtocolError, refused
 from gitruns.protocol.hub import Hub, serving_hub
+from gitruns.server.access_log import access_line
 from gitruns.server.app import App
 from gitruns.server.auth.doors import Doors
 from gitruns.server.bodies import MAX_DEPTH, parse_object
 from gitruns.server.calls import AT_ROOT, Answer, AnyCall, Call, Context, Download, Field, Fields, Role, StreamCall
 from gitruns.server.fields import Checker
+from gitruns.server.numbers import Numbers
 from gitruns.server.paths import RouteTable
-from gitruns.server.records import Numbers, access_line
 from gitruns.server.settings import ServerSettings
 from gitruns.tracking.session import Session
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def test_what_clients_and_monitors_ask_first(shared_server: Served) -> None:
     numbers = shared_server.get("/metrics").body.decode()
     assert 'gitruns_requests_total{message="GetServerInfo",status="200"' in numbers
     assert "gitruns_request_seconds_count" in numbers
+    for line in numbers.splitlines():
+        assert re.fullmatch(r'# (HELP|TYPE) \w+ .+|\w+\{(\w+="[^"]*",?)+\} [0-9.e+-]+', line), line
 
 
 @pytest.mark.parametrize(

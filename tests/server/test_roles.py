@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from gitruns.server.calls import AnyCall, Call, Role
-from gitruns.server.records import Numbers
+from gitruns.server.numbers import Numbers
 from gitruns.server.routes import all_calls
 from gitruns.server.routes.service import metrics_call
 from server.serving import Served, bearer, isolated_environ, make_repo, new_token, serving

@@ -45,6 +45,22 @@ def test_a_run_may_be_logged_through_any_worker(two: Served) -> None:
     assert len(_workers(two, 2)) == 2
 
 
+def test_a_scrape_of_any_worker_sees_all(two: Served) -> None:
+    for _ in range(50):
+        assert two.get("/version").status == 200
+    counted = 0
+    deadline = time.monotonic() + 30
+    while counted < 50 and time.monotonic() < deadline:
+        text = two.get("/metrics").body.decode()
+        found = re.findall(r'gitruns_requests_total\{message="Version",status="200",worker="\d+"\} (\d+)', text)
+        counted = sum(map(int, found))
+        time.sleep(0.1)
+    assert counted == 50
+    names = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+    assert len(names) == len(set(names)) == 5
+    assert two.stop() == 0
+
+
 def test_a_worker_that_is_killed_is_replaced(two: Served) -> None:
     first = _workers(two, 2)
     run = two.post(CREATE, {"experiment_id": "0"}).json["run"]["info"]["run_id"]

@@ -17,14 +17,15 @@ from gitruns.errors import GitRunsError
 from gitruns.protocol.errors import ProtocolError, as_protocol_error, refused, status_of
 from gitruns.protocol.hub import Hub
 from gitruns.repo.acting import acting_as
+from gitruns.server.access_log import AccessLog, access_line
 from gitruns.server.admission import Admission, Caller
 from gitruns.server.answers import Send, as_bytes
 from gitruns.server.auth.doors import Doors
 from gitruns.server.bodies import ClientGoneError, Receive, Refusal, check_content_type, parse_object, read_body
 from gitruns.server.calls import AnyCall, Call, Context, Result, Role, StreamCall
+from gitruns.server.numbers import Numbers
 from gitruns.server.outlet import Outlet, deliver
 from gitruns.server.paths import Route, RouteTable
-from gitruns.server.records import AccessLog, Numbers, access_line
 from gitruns.server.requests import Request
 from gitruns.server.settings import ServerSettings
 from gitruns.server.uploads import receive_upload

@@ -5,8 +5,11 @@ from __future__ import annotations
 import inspect
 import signal
 import socket
+import tempfile
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitruns.errors import GitRunsError, InvalidInputError
@@ -38,10 +41,11 @@ def serve(settings: ServerSettings, sock: socket.socket) -> None:
     """Serves on a socket until SIGINT or SIGTERM: requests that have begun are answered, runs that are open stay so."""
     import uvicorn
 
-    config = _config(settings)
-    server = uvicorn.Server(config)
     before = signal.signal(signal.SIGTERM, _end)
+    shared = tempfile.TemporaryDirectory(prefix="gitruns-server-") if settings.workers > 1 else None
     try:
+        config = _config(replace(settings, numbers=Path(shared.name)) if shared is not None else settings)
+        server = uvicorn.Server(config)
         if settings.workers > 1:
             _serve_in_several(config, server, sock)
         else:
@@ -52,6 +56,8 @@ def serve(settings: ServerSettings, sock: socket.socket) -> None:
         raise GitRunsError("the server did not start: what is above says why", kind="server-failed") from error
     finally:
         signal.signal(signal.SIGTERM, before)
+        if shared is not None:
+            shared.cleanup()
         if settings.unix_socket is not None:
             settings.unix_socket.unlink(missing_ok=True)
 

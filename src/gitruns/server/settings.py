@@ -32,6 +32,7 @@ class ServerSettings:
     """Everything that a worker needs to know. `repo` is a folder in the repository; `base_path` is empty or `/prefix`.
 
     `threads` work at calls and `streams` at uploads and downloads; of both together `max_requests` may be waiting.
+    `numbers` is a folder in which workers share what they count.
     `open_to_all`: nobody needs a token, as only this machine reaches us. `token_file` is where tokens are or will be.
     """
 
@@ -51,4 +52,5 @@ class ServerSettings:
     streams: int = 16
     max_requests: int = 512
     access_log: str | None = "-"
+    numbers: Path | None = None
     max_artifact_bytes: int | None = None

@@ -12,12 +12,13 @@ import threading
 import time
 
 from gitruns.protocol.hub import Hub, serving_hub
+from gitruns.server.access_log import AccessLog
 from gitruns.server.app import App
 from gitruns.server.auth.doors import Doors
 from gitruns.server.auth.oidc import OidcChecker
 from gitruns.server.auth.proxy import TrustedProxy
 from gitruns.server.auth.tokens import TokenChecker
-from gitruns.server.records import AccessLog, Numbers
+from gitruns.server.numbers import Numbers
 from gitruns.server.routes import all_calls
 from gitruns.server.routes.service import metrics_call
 from gitruns.server.settings import ServerSettings
@@ -32,7 +33,7 @@ ARTIFACT_ROOT = "mlflow-artifacts:"
 def make_app(settings: ServerSettings) -> App:
     """Returns the application; the repository is opened when it starts."""
     _set_up_logging()
-    numbers = Numbers()
+    numbers = Numbers(settings.numbers)
     doors = Doors(
         TokenChecker(settings.token_file) if settings.token_file is not None else None,
         TrustedProxy(settings.proxy.header, settings.proxy.addresses, settings.proxy.role) if settings.proxy else None,

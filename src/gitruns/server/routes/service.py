@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 
 from gitruns.server.calls import AT_ROOT, Answer, Call, Context, Fields, Role
-from gitruns.server.records import Numbers
+from gitruns.server.numbers import Numbers
 
 OURS = version("gitruns")
 SPEAKS = "3.5.0"
