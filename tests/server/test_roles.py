@@ -22,7 +22,7 @@ OPEN = {"Health", "Version", "GetServerInfo", "UploadPart"}
 
 
 NARROWED = {
-    *("SearchExperiments", "ListExperiments", "RunTable", "KnownKeys", "Status", "Events"),
+    *("SearchExperiments", "SearchEvaluationDatasets", "ListExperiments", "RunTable", "KnownKeys", "Status", "Events"),
     *("CheckQuery", "OpenApi"),  # these say nothing of what is stored
 }
 """What somebody who is limited may ask without naming an experiment: the answer is of theirs alone."""
