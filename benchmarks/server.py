@@ -2,9 +2,9 @@
 
 Clients log into runs of their own over HTTP on loopback, each on one connection that it keeps. What is printed, a JSON
 line each: requests a minute and their latency of mixed logging, of `log-metric` and of `log-batch` alone, with errors,
-points that are missing afterwards, and the server's memory over time; then `runs/search` over `--runs` runs. With
-`--mlflow PROGRAM` the same is done to MLflow's own server on SQLite beside it, and ratios follow. The client is one
-process that does nothing but send bytes and count them.
+points that are missing afterwards, and the server's memory over time. With `--mlflow PROGRAM` the same is done to
+MLflow's own server on SQLite beside it, and ratios follow. The client is one process that does nothing but send bytes
+and count them. `server_search.py` measures searches.
 """
 
 from __future__ import annotations
@@ -339,81 +339,17 @@ def missing_points(port: int, told: Told) -> int:
         connection.send(following)
 
 
-SEARCHES = {
-    "newest 100": {"max_results": 100},
-    "newest 1000": {"max_results": 1000},
-    "filter and order": {
-        "filter": "metrics.loss < 0.5 and params.lr = '0.1'",
-        "order_by": ["metrics.loss ASC"],
-        "max_results": 100,
-    },
-}
-
-
-def measure_searches(server: Server, args: argparse.Namespace) -> dict[str, float]:
-    """Measures searches over many runs, one client; returns the median of each in seconds."""
-    found = {}
-    for what, search in SEARCHES.items():
-        told = Told()
-
-        def plan(told: Told = told, search: dict[str, Any] = search) -> Plan:
-            while True:
-                told.note((yield request("POST", "/runs/search", {"experiment_ids": ["0"], **search})))
-
-        drive(server.port, [plan()], min(args.seconds, 5))
-        found[what] = statistics.median(told.seconds)
-        report(f"runs/search, {what}", server=server.name, ms=round(found[what] * 1000, 2), errors=told.errors[:1])
-    return found
-
-
-def log_runs(server: Server, count: int, clients: int) -> None:
-    """Logs runs to search for."""
-    told = Told()
-    numbers = iter(range(count))
-
-    def plan(client: int) -> Plan:
-        for number in numbers:
-            run_id = yield from new_run(told, client)
-            params = [{"key": "lr", "value": ("0.1", "0.01")[number % 2]}] + [
-                {"key": f"p{one}", "value": str(number % (one + 2))} for one in range(9)
-            ]
-            metrics = [{**point(number % 97, "loss")}] + [point(number % 31, f"m{one}") for one in range(9)]
-            tags = [{"key": f"t{one}", "value": str(number % 7)} for one in range(5)]
-            body = {"run_id": run_id, "params": params, "metrics": metrics, "tags": tags}
-            told.note((yield request("POST", "/runs/log-batch", body)))
-            told.note((yield request("POST", "/runs/update", {"run_id": run_id, "status": "FINISHED"})))
-        while True:
-            yield request("GET", "/experiments/get?experiment_id=0")
-
-    began = time.perf_counter()
-    plans = [plan(client) for client in range(clients)]
-    selector = selectors.DefaultSelector()
-    for one in plans:
-        connection = Connection(server.port, one)
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
-    while len(told.points) < count or told.answered < 3 * count:
-        for key, _ in selector.select(1):
-            reply = key.data.receive()
-            if reply is not None:
-                key.data.send(key.data.plan.send(reply))
-        if told.errors:
-            raise SystemExit(f"{server.name}: {told.errors[0]}")
-    report("runs to search", server=server.name, runs=count, seconds=round(time.perf_counter() - began, 1))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=0, help="how many runs to search in")
     parser.add_argument("--mlflow", help="MLflow's program, to measure its server too")
     parser.add_argument("--only", choices=["mixed", "metric", "batch"], action="append")
     parser.add_argument("--memory", action="store_true", help="say the server's memory each second")
     args = parser.parse_args()
     plans = {"mixed": log_of_every_sort, "metric": log_metrics, "batch": log_batches}
     rates: dict[str, dict[str, float]] = {}
-    searches: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="gitruns-bench-") as name:
         servers = [our_server(Path(name), args.workers)]
         if args.mlflow:
@@ -421,14 +357,9 @@ def main() -> None:
         for server in servers:
             with running(*server) as up:
                 rates[up.name] = {what: measure(up, what, plans[what], args) for what in args.only or plans}
-                if args.runs:
-                    log_runs(up, args.runs, args.clients)
-                    searches[up.name] = measure_searches(up, args)
     if args.mlflow:
         for what, rate in rates["gitruns"].items():
             report("ratio", of=what, times_mlflow=round(rate / rates["mlflow"][what], 1))
-        for what, seconds in searches.get("gitruns", {}).items():
-            report("ratio", of=f"runs/search, {what}", times_mlflow=round(searches["mlflow"][what] / seconds, 1))
 
 
 if __name__ == "__main__":

@@ -334,3 +334,25 @@ def test_the_path_that_mlflow_misspells_is_served(shared_server: Served) -> None
 def test_a_search_that_is_wrong(call: Any, body: dict[str, Any], words_: str) -> None:
     code, message = words(call("/runs/search", 400, **{"experiment_ids": ["0"], **body}))
     assert code == "INVALID_PARAMETER_VALUE" and words_ in message
+
+
+def test_a_search_shows_what_has_changed_since(call: Any, ask: Any) -> None:
+    number = call("/experiments/create", name="looked at again and again")["experiment_id"]
+    run_id = call("/runs/create", experiment_id=number, run_name="first")["run"]["info"]["run_id"]
+    changes = [
+        ("/runs/set-tag", {"run_id": run_id, "key": "t", "value": "1"}),
+        ("/runs/log-metric", {"run_id": run_id, "key": "m", "value": 1, "timestamp": 1, "step": 1}),
+        ("/runs/log-metric", {"run_id": run_id, "key": "m", "value": 2, "timestamp": 1, "step": 2}),
+        ("/runs/update", {"run_id": run_id, "run_name": "second"}),
+        ("/runs/update", {"run_id": run_id, "status": "FINISHED"}),
+        ("/runs/set-tag", {"run_id": run_id, "key": "t", "value": "2"}),
+        ("/runs/delete", {"run_id": run_id}),
+        ("/runs/restore", {"run_id": run_id}),
+        ("/experiments/delete", {"experiment_id": number}),
+        ("/experiments/restore", {"experiment_id": number}),
+    ]
+    for path, body in changes:
+        call(path, **body)
+        shown = ask(f"/runs/get?run_id={run_id}")["run"]
+        for _ in range(2):
+            assert call("/runs/search", experiment_ids=[number], run_view_type="ALL")["runs"] == [shown], path

@@ -15,7 +15,7 @@ from gitruns.errors import InvalidInputError
 from gitruns.index.columns import COLUMN_ATTRIBUTES, Columns, KnownKey, known_keys
 from gitruns.index.database import Database, reading
 from gitruns.index.layout import EXPERIMENT_LAYOUT
-from gitruns.index.reading import ListedRun, read_runs
+from gitruns.index.reading import ListedRun, read_runs, read_states
 from gitruns.index.refresh import Progress, RefreshReport, forget_everything, has_pending, is_fresh, refresh
 from gitruns.index.request import ExperimentPage, RunPage, Search, TablePage
 from gitruns.index.schema import MODEL
@@ -82,6 +82,24 @@ class Index:
             return list(read_runs(connection, map(RunId, ids))), token
 
         return self._answer(work)
+
+    def list_states(self, search: Search) -> tuple[list[tuple[RunId, str]], str]:
+        """Returns the runs of one page, each with the stored state that it is in, and the token of the next page.
+
+        Equal states mean equal runs: for who keeps what they have made of one. Most of the work of `list_runs` is not
+        done; `read_runs` does it for some of them.
+        """
+        prepared = prepare(search)
+
+        def work(connection: sqlite3.Connection) -> tuple[list[tuple[RunId, str]], str]:
+            ids, token = find_page(connection, prepared)
+            return read_states(connection, ids), token
+
+        return self._answer(work)
+
+    def read_runs(self, run_ids: Sequence[RunId]) -> list[ListedRun]:
+        """Returns runs as the index has them, those that it does not have left out."""
+        return self._answer(lambda connection: list(read_runs(connection, run_ids)))
 
     def list_infos(self, search: Search) -> list[Run]:
         """Returns the runs of one page with their facts alone: no params, tags and metrics, in a third of the time."""

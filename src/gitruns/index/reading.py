@@ -50,6 +50,16 @@ def read_runs(connection: sqlite3.Connection, run_ids: Iterable[RunId], *, value
         yield from (found[run_id] for run_id in piece if run_id in found)
 
 
+def read_states(connection: sqlite3.Connection, run_ids: Sequence[str]) -> list[tuple[RunId, str]]:
+    """Returns runs in the order asked for, each with the stored state that the index has of it; see `ListedRun`."""
+    rows = connection.execute(
+        "SELECT r.run_id, d.state FROM json_each(?) j CROSS JOIN runs r ON r.run_id = j.value"
+        " CROSS JOIN details d ON d.run = r.run",
+        (json.dumps(run_ids),),
+    )
+    return [(RunId(run_id), state) for run_id, state in rows]
+
+
 def _read_piece(
     connection: sqlite3.Connection, run_ids: Sequence[RunId], names: dict[int, tuple[int, str]] | None
 ) -> Iterator[ListedRun]:

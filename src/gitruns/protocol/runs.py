@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from gitruns.entities import names
 from gitruns.entities.ids import ExperimentId, ObjectId, RunId, is_object_id, is_run_id, new_run_id
@@ -18,10 +19,10 @@ from gitruns.protocol.experiments import active_experiment, experiment_ids_of, l
 from gitruns.protocol.hub import Hub
 from gitruns.protocol.shown import COMMIT_TAG, PARENT_TAG, RUN_NAME_TAG, ShownRun
 from gitruns.query.dialects import Dialect
-from gitruns.repo import RunLog, now_ms
+from gitruns.repo import ListedRun, RunLog, Search, now_ms
 
 
-def find_run(hub: Hub, run_id: str) -> Run:
+def find_run(hub: Hub, run_id: str | None) -> Run:
     """Returns a run as it stands now, deleted or not."""
     try:
         found = hub.repo.get_run(RunId(run_id)) if isinstance(run_id, str) and is_run_id(run_id) else None
@@ -151,30 +152,42 @@ def get_run(hub: Hub, run_id: str) -> ShownRun:
     return shown_run(hub, find_run(hub, run_id))
 
 
-def search_runs(
-    hub: Hub,
-    experiment_ids: Iterable[object],
-    *,
-    filter: str | None = None,  # noqa: A002  the field's word, and MLflow's
-    lifecycle: Lifecycle | None = Lifecycle.ACTIVE,
-    max_results: int | None = None,
-    order_by: Sequence[str] | None = None,
-    page_token: str | None = None,
-) -> tuple[list[ShownRun], str]:
-    """Returns one page of runs, and the token of the next, empty on the last."""
-    if max_results is not None:
-        checks.check_max_results(max_results)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSearch:
+    """What is searched for, as MLflow asks it: which runs, in which order, which page."""
+
+    experiment_ids: Iterable[object]
+    filter: str | None = None
+    lifecycle: Lifecycle | None = Lifecycle.ACTIVE
+    max_results: int | None = None
+    order_by: Sequence[str] | None = None
+    page_token: str | None = None
+
+    def on(self, hub: Hub) -> Search:
+        """Returns the search as the index takes it."""
+        if self.max_results is not None:
+            checks.check_max_results(self.max_results)
+        search = hub.repo.search(
+            self.filter or "",
+            experiment_ids=experiment_ids_of(self.experiment_ids),
+            lifecycle=self.lifecycle,
+            max_results=self.max_results,
+            order_by=tuple(self.order_by or ()),
+            page_token=self.page_token or "",
+            dialect=Dialect.MLFLOW,
+        )
+        return replace(search, artifact_uri=(f"{hub.uri}/", "/artifacts"))
+
+
+def search_runs(hub: Hub, experiment_ids: Iterable[object], **how: Any) -> tuple[list[ShownRun], str]:
+    """Returns one page of runs, and the token of the next, empty on the last; `how` as for `RunSearch`."""
+    listed, token = hub.repo.index.list_runs(RunSearch(experiment_ids=experiment_ids, **how).on(hub))
+    return shown_runs(hub, listed), token
+
+
+def shown_runs(hub: Hub, listed: Sequence[ListedRun]) -> list[ShownRun]:
+    """Returns runs that the index lists, with the places of their artifacts, deleted if their experiments are."""
     repo = hub.repo
-    search = repo.search(
-        filter or "",
-        experiment_ids=experiment_ids_of(experiment_ids),
-        lifecycle=lifecycle,
-        max_results=max_results,
-        order_by=tuple(order_by or ()),
-        page_token=page_token or "",
-        dialect=Dialect.MLFLOW,
-    )
-    listed, token = repo.index.list_runs(replace(search, artifact_uri=(f"{hub.uri}/", "/artifacts")))
     deleted = {one.id for one in repo.list_experiments(lifecycle=Lifecycle.DELETED)}
     places = locations_of(hub, {one.run.info.experiment_id for one in listed})
     found = []
@@ -183,7 +196,7 @@ def search_runs(
         state = Lifecycle.DELETED if run.info.experiment_id in deleted else run.info.lifecycle
         uri = below(places[one.run.info.experiment_id], run.info.id, "artifacts")
         found.append(ShownRun(run, uri, state))
-    return found, token
+    return found
 
 
 # Changed

@@ -5,6 +5,7 @@
 Every write of the tool passes through here; faces and tracking see nothing of what lies below.
 """
 
+from gitruns.index import ListedRun, Search
 from gitruns.repo.edit import Transaction
 from gitruns.repo.journal_folder import JournalFolder, open_journal_folder
 from gitruns.repo.place import LogPlace
@@ -19,12 +20,14 @@ from gitruns.repo.verify import Problem
 __all__ = [
     "CollectReport",
     "JournalFolder",
+    "ListedRun",
     "LogClosedError",
     "LogPlace",
     "Problem",
     "Repo",
     "RepoStatus",
     "RunLog",
+    "Search",
     "ServedLog",
     "Signed",
     "Transaction",

@@ -9,10 +9,13 @@ from gitruns.protocol import runs
 from gitruns.server.calls import Call, Context, Field, Fields, Role
 from gitruns.server.owners import of_run, of_searched
 from gitruns.server.pairs import pairs_of, without_nothing
+from gitruns.server.run_texts import RunTexts
 from gitruns.server.run_views import info_json, run_json
 from gitruns.server.words import run_status_of, view_of
 
 Body = Mapping[str, Any]
+
+_texts = RunTexts()
 
 
 def create(context: Context, fields: Fields) -> Body:
@@ -59,16 +62,17 @@ def restore(context: Context, fields: Fields) -> Body:
 
 def search(context: Context, fields: Fields) -> Body:
     """Answers with one page of runs."""
-    found, token = runs.search_runs(
-        context.hub,
-        fields.get("experiment_ids", ()),
+    search = runs.RunSearch(
+        experiment_ids=fields.get("experiment_ids", ()),
         filter=fields.get("filter"),
         lifecycle=view_of(fields, "run_view_type"),
         max_results=fields.get("max_results", 1000),
         order_by=fields.get("order_by"),
         page_token=fields.get("page_token"),
     )
-    return without_nothing({"runs": [run_json(one) for one in found], "next_page_token": token or None})
+    states, token = context.hub.repo.index.list_states(search.on(context.hub))
+    found = _texts.of(context.hub, states)
+    return without_nothing({"runs": found, "next_page_token": token or None})
 
 
 def _of_new(context: Context, fields: Fields) -> tuple[str, ...]:
