@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from gitruns.entities.record import encode_json
 from gitruns.index.record_schema import INDEXED_FIELDS, MAX_LABEL_LENGTH
 
 
@@ -31,10 +32,14 @@ def equals(found: object, wanted: object) -> bool:
 
 
 class Query(NamedTuple):
-    """One chunk of the records of a kind: those behind a place, at most `limit`."""
+    """One chunk of the records of a kind: those behind a place, at most `limit`.
+
+    `rest` are conditions beside the label, by name. What is surely otherwise is left out; the caller compares.
+    """
 
     kind: str
     label: tuple[str, str] | None
+    rest: Mapping[str, Any]
     since_ms: int | None
     until_ms: int | None
     most_hidden: int
@@ -43,25 +48,33 @@ class Query(NamedTuple):
 
     def rows(self, connection: sqlite3.Connection) -> list[tuple[str, int, str]]:
         """Returns id, time and fields of one chunk."""
-        conditions, values = ["place.kind = ?"], [self.kind]
-        if self.label is not None:
-            conditions += ["place.name = ?", "place.value = ?"]
-            values += self.label
-        times: list[tuple[str, int]] = []
-        if self.since_ms is not None:
-            times.append(("place.time_ms >= ?", self.since_ms))
-        if self.until_ms is not None:
-            times.append(("place.time_ms < ?", self.until_ms))
-        bound: list[Any] = [*values, *(value for _, value in times)]
-        conditions += [condition for condition, _ in times]
-        if self.behind is not None:
-            conditions.append("place.time_ms <= ? AND (place.time_ms < ? OR place.id > ?)")
-            bound += [self.behind.time_ms, self.behind.time_ms, self.behind.id]
+        chosen = list(self._conditions())
         joined = "records place" if self.label is None else "labels place JOIN records USING (record)"
-        fields = "place" if self.label is None else "records"
         sql = (
-            f"SELECT place.id, place.time_ms, {fields}.fields FROM {joined} "  # noqa: S608  our own words
-            f"WHERE {' AND '.join(conditions)} AND {fields}.hidden <= ? "
+            f"SELECT place.id, place.time_ms, fields FROM {joined} "  # noqa: S608  our own words
+            f"WHERE {' AND '.join(condition for condition, _ in chosen)} "
             "ORDER BY place.time_ms DESC, place.id LIMIT ?"
         )
-        return connection.execute(sql, [*bound, self.most_hidden, self.limit]).fetchall()
+        bound = [value for _, values in chosen for value in values]
+        return connection.execute(sql, [*bound, self.limit]).fetchall()
+
+    def _conditions(self) -> Iterator[tuple[str, Sequence[Any]]]:
+        yield "place.kind = ?", [self.kind]
+        if self.label is not None:
+            yield "place.name = ? AND place.value = ?", self.label
+        if self.since_ms is not None:
+            yield "place.time_ms >= ?", [self.since_ms]
+        if self.until_ms is not None:
+            yield "place.time_ms < ?", [self.until_ms]
+        if self.behind is not None:
+            at = self.behind
+            yield "place.time_ms <= ? AND (place.time_ms < ? OR place.id > ?)", [at.time_ms, at.time_ms, at.id]
+        yield "hidden <= ?", [self.most_hidden]
+        for name, value in self.rest.items():
+            if isinstance(value, (str, int)):
+                # The one form of JSON: a field of that value stands so in the text, though not only there.
+                yield "instr(fields, ?) > 0", [f"{_json(name)}:{_json(value)}"]
+
+
+def _json(value: str | int) -> str:
+    return encode_json(value).decode()

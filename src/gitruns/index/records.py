@@ -61,10 +61,10 @@ class RecordIndex:
         label = best_label(where)
         rest = {name: value for name, value in where.items() if label is None or name != label[0]}
         behind: Place | None = None
-        chunk, is_first = _FIRST_CHUNK, True
+        chunk = _FIRST_CHUNK
         while True:
-            query = Query(kind, label, since_ms, until_ms, DELETED if deleted else SHOWN, behind, chunk)
-            rows = (self._answer if is_first else self._database.run)(query.rows)
+            hidden = DELETED if deleted else SHOWN
+            rows = self._answer(Query(kind, label, rest, since_ms, until_ms, hidden, behind, chunk).rows)
             for record_id, _, fields in rows:
                 decoded = json.loads(fields)
                 if all(equals(decoded.get(name), value) for name, value in rest.items()):
@@ -72,7 +72,7 @@ class RecordIndex:
             if len(rows) < chunk:
                 return
             behind = Place(rows[-1][1], rows[-1][0])
-            chunk, is_first = min(chunk * 4, _LARGEST_CHUNK), False
+            chunk = min(chunk * 4, _LARGEST_CHUNK)
 
     def count(self, kind: str, where: Mapping[str, Any], *, deleted: bool = False) -> int:
         """Returns how many records `select` would yield."""
