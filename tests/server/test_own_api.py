@@ -159,6 +159,11 @@ def test_lineage(world: World) -> None:
     fits("RunLineage", answer)
     assert [one["id"] for one in answer["children"]] == [world.ids["child"]]
     assert world.found("/runs/{child}/lineage")["parent"]["id"] == world.ids["parent"]
+    body = {"experiment_id": world.ids["vision"], "name": "forest", "source_run_id": world.ids["run2"]}
+    model = world.server.post("/api/2.0/mlflow/logged-models", body).json["model"]["info"]
+    assert world.found("/runs/{run2}/lineage")["logged_models"] == [
+        {"id": model["model_id"], "name": "forest", "status": "RUNNING"}
+    ]
     assert world.found("/runs/{run0}/lineage")["versions"] == [
         {"model": "digits", "version": 1, "aliases": ["champion"]}
     ]

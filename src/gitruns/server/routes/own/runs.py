@@ -7,7 +7,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from gitruns.entities.ids import ExperimentId, RunId
-from gitruns.entities.run import Run
+from gitruns.entities.logged_model import MODEL_PREFIX
+from gitruns.entities.run import MODEL_KIND, Run
 from gitruns.errors import NotFoundError
 from gitruns.registry import Registry
 from gitruns.server.calls import Context, Role
@@ -78,10 +79,11 @@ class VersionName(Struct):
 
 
 class RunLineage(Struct):
-    """What a run belongs to: the run that it is part of, its parts, and the versions that it made."""
+    """What a run belongs to: the run that it is part of, its parts, the models that it logged, and their versions."""
 
     parent: RunName | None
     children: list[RunName]
+    logged_models: list[RunName]
     versions: list[VersionName]
 
 
@@ -114,7 +116,12 @@ def history(context: Context, request: RunRequest) -> History:
 def lineage(context: Context, request: RunRequest) -> RunLineage:
     """Returns parent, children and versions."""
     run = run_named(context, request.run_id)
-    return RunLineage(_parent(context, run), _children(context, run), _versions(context, run.info.id))
+    return RunLineage(
+        parent=_parent(context, run),
+        children=[_run_name(one) for one in _parts_of(context, run) if _may_see(context, one)],
+        logged_models=[_model_name(one) for one in _parts_of(context, run, MODEL_KIND) if _may_see(context, one)],
+        versions=_versions(context, run.info.id),
+    )
 
 
 def _parent(context: Context, run: Run) -> RunName | None:
@@ -125,11 +132,9 @@ def _parent(context: Context, run: Run) -> RunName | None:
     return _run_name(parent)
 
 
-def _children(context: Context, run: Run) -> list[RunName]:
-    found = context.hub.repo.search_runs(
-        f"parent_run_id = '{run.info.id}'", order_by=("start_time",), max_results=_MOST_CHILDREN
-    )
-    return [_run_name(one) for one in found.runs if _may_see(context, one)]
+def _parts_of(context: Context, run: Run, kind: str | None = None) -> tuple[Run, ...]:
+    query = f"parent_run_id = '{run.info.id}'"
+    return context.hub.repo.search_runs(query, order_by=("start_time",), kind=kind, max_results=_MOST_CHILDREN).runs
 
 
 def _versions(context: Context, run_id: RunId) -> list[VersionName]:
@@ -146,6 +151,10 @@ def _versions(context: Context, run_id: RunId) -> list[VersionName]:
 
 def _may_see(context: Context, run: Run) -> bool:
     return context.only is None or run.info.experiment_id in context.only
+
+
+def _model_name(record: Run) -> RunName:
+    return RunName(MODEL_PREFIX + record.info.id, record.info.name, record.info.status.value)
 
 
 def _run_name(run: Run) -> RunName:
@@ -201,7 +210,7 @@ ROUTES = (
         path="/runs/{run_id}/lineage",
         name="RunLineage",
         summary="What a run belongs to",
-        about="Its parent, its children, and the versions of models that it made.",
+        about="Its parent, its children, the models that it logged, and the versions that it made.",
         role=Role.READER,
         request=RunRequest,
         answer=RunLineage,
