@@ -40,6 +40,12 @@ def import_options(function: F) -> F:
     return dry_run(as_json(function))
 
 
+def artifacts_option(says: str) -> Callable[[F], F]:
+    """Takes folders that are not part of the source, and whose files may be taken all the same."""
+    folder = click.Path(exists=True, file_okay=False, path_type=Path)
+    return click.option("--artifacts", "folders", metavar="DIR", multiple=True, type=folder, help=says)
+
+
 @command(
     "mlflow",
     exits=(*WRITING, NO),
@@ -50,14 +56,7 @@ def import_options(function: F) -> F:
     ],
 )
 @click.argument("source", metavar="SOURCE")
-@click.option(
-    "--artifacts",
-    "folders",
-    metavar="DIR",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Also take artifacts that lie below DIR, which is not part of the store.",
-)
+@artifacts_option("Also take artifacts that lie below DIR, which is not part of the store.")
 @import_options
 @pass_app
 def mlflow(app: App, source: str, folders: Sequence[Path], dry_run: bool, as_json: bool) -> int:
@@ -137,14 +136,7 @@ def table(
     examples=["test ! -d wandb || git runs import wandb wandb"],
 )
 @click.argument("source", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--artifacts",
-    "folders",
-    metavar="DIR",
-    multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Also take files below DIR that a run kept as links.",
-)
+@artifacts_option("Also take files below DIR that a run kept as links.")
 @import_options
 @pass_app
 def wandb(app: App, source: Path, folders: Sequence[Path], dry_run: bool, as_json: bool) -> int:

@@ -10,23 +10,19 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.values import Point
 from gitruns.errors import CorruptDataError, GitRunsError
 from gitruns.exchange.folders import real_folder
 from gitruns.exchange.foreign import Damage, ForeignExperiment, ForeignModel, ForeignRun
+from gitruns.exchange.mlflow.database_logged import read_logged, texts_of
 from gitruns.exchange.mlflow.database_registry import DEFAULT_WORKSPACE, read_models
 from gitruns.exchange.mlflow.places import ArtifactFolders
 from gitruns.exchange.mlflow.records import (
-    COMMIT_TAG,
     NAMESPACE,
-    ModelPoint,
-    ModelRecord,
     RunRecord,
     dataset_of,
-    foreign_model,
     foreign_run,
     time_of,
 )
@@ -35,10 +31,6 @@ from gitruns.exchange.mlflow.sql_tables import Row, Tables, pieces
 _RUN = (
     *("run_uuid", "name", "source_name", "user_id", "status", "start_time", "end_time", "source_version"),
     *("lifecycle_stage", "artifact_uri", "experiment_id"),
-)
-_MODEL = (
-    *("model_id", "experiment_id", "name", "artifact_location", "creation_timestamp_ms", "last_updated_timestamp_ms"),
-    *("status", "lifecycle_stage", "model_type", "source_run_id", "status_message"),
 )
 _NEVER_CARRIED = {
     "trace_info": "traces",
@@ -93,15 +85,15 @@ class MlflowDatabase:
         """Yields some runs and logged models, or why one cannot be read."""
         for some in pieces(ids):
             yield from self._runs(some)
-            yield from self._models(some)
+            yield from read_logged(self._tables, some, self._places)
 
     def _runs(self, ids: Sequence[str]) -> Iterator[ForeignRun | Damage]:
         rows = list(self._tables.select("runs", _RUN, {"run_uuid": ids}, ["start_time", "run_uuid"]))
         if not rows:
             return
         found = [row["run_uuid"] for row in rows]
-        params = self._texts("params", "run_uuid", "key", "value", found)
-        tags = self._texts("tags", "run_uuid", "key", "value", found)
+        params = texts_of(self._tables, "params", "run_uuid", "key", "value", found)
+        tags = texts_of(self._tables, "tags", "run_uuid", "key", "value", found)
         inputs = self._inputs(found)
         read = self._models_of("RUN_INPUT", found)
         made = self._models_of("RUN_OUTPUT", found)
@@ -146,14 +138,6 @@ class MlflowDatabase:
         ):
             yield Point(row["key"], int(row["step"] or 0), int(row["timestamp"] or 0), _value(row))
 
-    def _texts(
-        self, table: str, owner: str, key: str, value: str, ids: Sequence[str]
-    ) -> defaultdict[str, dict[str, str]]:
-        found: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        for row in self._tables.select(table, (owner, key, value), {owner: ids}, [owner, key]):
-            found[row[owner]][row[key]] = "" if row[value] is None else str(row[value])
-        return found
-
     def _inputs(self, ids: Sequence[str]) -> defaultdict[str, list[DatasetInput]]:
         edges = ("input_uuid", "source_type", "source_id", "destination_type", "destination_id")
         where = {"source_type": ["DATASET"], "destination_type": ["RUN"], "destination_id": ids}
@@ -186,70 +170,6 @@ class MlflowDatabase:
         found: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
         for row in self._tables.select("inputs", columns, {"source_type": [kind], "source_id": ids}):
             found[row["source_id"]].append((row["destination_id"], int(row["step"] or 0)))
-        return found
-
-    def _models(self, ids: Sequence[str]) -> Iterator[ForeignRun | Damage]:
-        rows = list(
-            self._tables.select("logged_models", _MODEL, {"model_id": ids}, ["creation_timestamp_ms", "model_id"])
-        )
-        if not rows:
-            return
-        found = [row["model_id"] for row in rows]
-        params = self._texts("logged_model_params", "model_id", "param_key", "param_value", found)
-        tags = self._texts("logged_model_tags", "model_id", "tag_key", "tag_value", found)
-        points = self._model_points(found)
-        makers = self._commits([row["source_run_id"] for row in rows if row["source_run_id"]])
-        for row in rows:
-            model_id = row["model_id"]
-            try:
-                yield foreign_model(
-                    ModelRecord(
-                        info={key.removesuffix("_ms"): value for key, value in row.items()},
-                        params=params[model_id],
-                        tags=tags[model_id],
-                        points=points[model_id],
-                        artifacts=self._artifacts_of_model(row),
-                        deleted=row["lifecycle_stage"] == "deleted",
-                    ),
-                    makers,
-                )
-            except (GitRunsError, TypeError, ValueError) as error:
-                yield Damage(f"model {model_id!s:.60}", str(error))
-
-    def _artifacts_of_model(self, row: Row) -> Any:
-        usual = f"{row['experiment_id']}/models/{row['model_id']}/artifacts"
-        return lambda: self._places.files(row["artifact_location"] or "", None, usual, f"model {row['model_id']}")
-
-    def _model_points(self, ids: Sequence[str]) -> defaultdict[str, list[ModelPoint]]:
-        columns = (
-            *("model_id", "metric_name", "metric_timestamp_ms", "metric_step", "metric_value"),
-            *("run_id", "dataset_name", "dataset_digest"),
-        )
-        found: defaultdict[str, list[ModelPoint]] = defaultdict(list)
-        order = ["model_id", "metric_name", "metric_timestamp_ms", "metric_step"]
-        for row in self._tables.select("logged_model_metrics", columns, {"model_id": ids}, order):
-            found[row["model_id"]].append(
-                ModelPoint(
-                    metric=row["metric_name"],
-                    step=int(row["metric_step"]),
-                    time_ms=int(row["metric_timestamp_ms"]),
-                    value=math.nan if row["metric_value"] is None else float(row["metric_value"]),
-                    run=row["run_id"],
-                    dataset=row["dataset_name"],
-                    digest=row["dataset_digest"],
-                )
-            )
-        return found
-
-    def _commits(self, run_ids: Sequence[str]) -> dict[str, str | None]:
-        """Returns those runs that are there, each with the commit that it names."""
-        found: dict[str, str | None] = {}
-        for some in pieces(sorted(set(run_ids))):
-            found |= {row["run_uuid"]: None for row in self._tables.select("runs", ("run_uuid",), {"run_uuid": some})}
-            where = {"run_uuid": some, "key": [COMMIT_TAG]}
-            found |= {
-                row["run_uuid"]: row["value"] for row in self._tables.select("tags", ("run_uuid", "value"), where)
-            }
         return found
 
     # The rest

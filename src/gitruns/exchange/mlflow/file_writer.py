@@ -7,19 +7,15 @@ ones, logged models, the registry. The layout is that of `file_store`.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import RunId
 from gitruns.entities.logged_model import (
-    INPUT_TAGS,
     MESSAGE_TAG,
-    OUTPUT_TAGS,
     SOURCE_RUN_TAG,
     TYPE_TAG,
     told_by_series,
@@ -29,9 +25,10 @@ from gitruns.entities.status import Lifecycle
 from gitruns.entities.values import Point, param_text
 from gitruns.errors import GitRunsError
 from gitruns.exchange.foreign import IMPORTED_ID_TAG, Damage
+from gitruns.exchange.mlflow.edge_files import write_edges
 from gitruns.exchange.mlflow.file_store import TRASH
-from gitruns.exchange.mlflow.names_there import id_of_run, ids_of_experiments, is_model_id
-from gitruns.exchange.mlflow.records import CONTEXT_TAG, NAME_TAG, PARENT_TAG, STATUSES
+from gitruns.exchange.mlflow.names_there import id_of_run, ids_of_experiments
+from gitruns.exchange.mlflow.records import NAME_TAG, PARENT_TAG, STATUSES
 from gitruns.exchange.mlflow.store_files import value_file, write_meta, write_values
 
 if TYPE_CHECKING:
@@ -114,7 +111,7 @@ class FileStoreWriter:
         else:
             folder = place / there
             self._write_info(run, folder, there)
-            self._write_inputs(run, folder, there)
+            write_edges(run, folder, there)
         write_values(folder / "params", {key: param_text(value) for key, value in run.params.items()}, of, self.cannot)
         write_values(folder / "tags", _tags(run, there, self._run_there(run)), of, self.cannot)
         self._write_points(run, folder / "metrics", of)
@@ -204,23 +201,6 @@ class FileStoreWriter:
         except (GitRunsError, OSError) as error:
             self.cannot(f"artifacts of {of}", error)
 
-    def _write_inputs(self, run: Run, folder: Path, there: str) -> None:
-        for one in run.inputs:
-            dataset = hashlib.md5(f"{one.name}{one.digest}".encode(), usedforsecurity=False).hexdigest()
-            place = folder.parent / "datasets" / dataset
-            if not place.exists():
-                write_meta(place, _dataset(one))
-            tags = dict(one.tags) | ({} if one.context is None else {CONTEXT_TAG: one.context})
-            _write_edge(folder / "inputs" / _edge_id(dataset, there), "DATASET", dataset, "RUN", tags=tags)
-        for key, text in run.tags.items():
-            model = key.removeprefix(INPUT_TAGS)
-            if key.startswith(INPUT_TAGS) and is_model_id(model):
-                _write_edge(folder / "inputs" / _edge_id(model, there), "MODEL", model, "RUN")
-            model = key.removeprefix(OUTPUT_TAGS)
-            if key.startswith(OUTPUT_TAGS) and is_model_id(model):
-                step = int(text) if text.lstrip("-").isdigit() else 0
-                _write_edge(folder / "outputs" / model, "RUN_OUTPUT", model, "MODEL_OUTPUT", step=step)
-
 
 def _tags(run: Run, there: str, parent: str | None) -> dict[str, str]:
     """Returns the tags as MLflow has them: what is a fact of a run here is a tag there."""
@@ -249,42 +229,3 @@ def _by_metric(points: Iterable[Point]) -> Iterable[tuple[str, list[Point]]]:
 def _write_lines(file: IO[str], points: Iterable[Point], ends: Iterable[str]) -> None:
     rest = "".join(f" {text}" for text in ends)
     file.writelines(f"{point.time_ms} {point.value!r} {point.step}{rest}\n" for point in points)
-
-
-def _dataset(one: DatasetInput) -> dict[str, str | None]:
-    return {
-        "digest": one.digest,
-        "name": one.name,
-        "profile": one.profile,
-        "schema": one.schema,
-        "source": one.source,
-        "source_type": one.source_type,
-    }
-
-
-def _edge_id(what: str, run: str) -> str:
-    return hashlib.md5(f"{what}{run}".encode(), usedforsecurity=False).hexdigest()
-
-
-def _write_edge(
-    folder: Path,
-    source: str,
-    what: str,
-    destination: str,
-    *,
-    tags: Mapping[str, str] | None = None,
-    step: int | None = None,
-) -> None:
-    """Writes what ties a run to a dataset or logged model; MLflow writes the same id as source and destination."""
-    more = {} if step is None else {"step": step}
-    write_meta(
-        folder,
-        {
-            "destination_id": what,
-            "destination_type": destination,
-            "source_id": what,
-            "source_type": source,
-            "tags": dict(tags or {}),
-            **more,
-        },
-    )

@@ -5,20 +5,19 @@ Artifacts come through the server, wherever it keeps them.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from gitruns.entities.values import Point
 from gitruns.errors import GitRunsError
-from gitruns.exchange.foreign import Damage, ForeignExperiment, ForeignFile, ForeignModel, ForeignRun
+from gitruns.exchange.foreign import Damage, ForeignExperiment, ForeignModel, ForeignRun
+from gitruns.exchange.mlflow.answers import Opening, model_point, number_of, texts, walk
 from gitruns.exchange.mlflow.http import MlflowHttp, path_part
 from gitruns.exchange.mlflow.records import (
     COMMIT_TAG,
     NAMESPACE,
-    ModelPoint,
     ModelRecord,
     RunRecord,
     dataset_of,
@@ -32,9 +31,6 @@ _API = "/api/2.0/mlflow"
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"
 _PAGE = 1000
 _POINTS = 25_000
-_DEEPEST = 50
-Listing = Callable[[str], Mapping[str, Any]]
-Opening = Callable[[str], Iterator[bytes]]
 
 
 class MlflowServer:
@@ -61,7 +57,7 @@ class MlflowServer:
                 yield ForeignExperiment(
                     id=str(given["experiment_id"]),
                     name=str(given.get("name", given["experiment_id"])),
-                    tags=_texts(given.get("tags")),
+                    tags=texts(given.get("tags")),
                     created_ms=time_of(given.get("creation_time")),
                     updated_ms=time_of(given.get("last_update_time")),
                     deleted=given.get("lifecycle_stage") == "deleted",
@@ -128,16 +124,16 @@ class MlflowServer:
         return foreign_run(
             RunRecord(
                 info=info,
-                params=_texts(data.get("params")),
-                tags=_texts(data.get("tags")),
+                params=texts(data.get("params")),
+                tags=texts(data.get("tags")),
                 inputs=tuple(
-                    dataset_of(one["dataset"], _texts(one.get("tags")))
+                    dataset_of(one["dataset"], texts(one.get("tags")))
                     for one in inputs.get("inputs", {}).get("dataset_inputs", [])
                 ),
                 input_models=[str(one["model_id"]) for one in models],
                 output_models=[(str(one["model_id"]), int(one.get("step", 0))) for one in outputs],
                 points=lambda: self._points(run_id, keys),
-                artifacts=lambda: _walk(
+                artifacts=lambda: walk(
                     lambda path: self._http.get(
                         f"{_API}/artifacts/list", {"run_id": run_id, "run_uuid": run_id, "path": path or None}
                     ),
@@ -185,10 +181,10 @@ class MlflowServer:
                     "last_updated_timestamp": info.get("last_updated_timestamp_ms"),
                     **info,
                 },
-                params=_texts(data.get("params")),
-                tags=_texts(info.get("tags")),
-                points=[_model_point(one) for one in data.get("metrics", [])],
-                artifacts=lambda: _walk(
+                params=texts(data.get("params")),
+                tags=texts(info.get("tags")),
+                points=[model_point(one) for one in data.get("metrics", [])],
+                artifacts=lambda: walk(
                     lambda path: self._http.get(f"{below}/directories", {"artifact_directory_path": path or None}),
                     self._opening(
                         str(info.get("artifact_uri", "")),
@@ -213,7 +209,7 @@ class MlflowServer:
 
     def _commit_of(self, maker: str) -> Mapping[str, str | None]:
         run = (self._runs or {}).get(maker)
-        return {} if run is None else {maker: _texts(run.get("data", {}).get("tags")).get(COMMIT_TAG)}
+        return {} if run is None else {maker: texts(run.get("data", {}).get("tags")).get(COMMIT_TAG)}
 
     # The rest
 
@@ -224,54 +220,3 @@ class MlflowServer:
     def left_out(self) -> Mapping[str, int]:
         """Returns nothing: a server is not asked for what is not carried."""
         return {}
-
-
-def number_of(value: object) -> float:
-    """Returns a number as it stands in MLflow's JSON; `NaN` and infinities are text there."""
-    return math.nan if value is None else float(str(value))
-
-
-def _model_point(one: Mapping[str, Any]) -> ModelPoint:
-    return ModelPoint(
-        metric=str(one["key"]),
-        step=int(one.get("step", 0)),
-        time_ms=int(one.get("timestamp", 0)),
-        value=number_of(one.get("value")),
-        run=one.get("run_id") or None,
-        dataset=one.get("dataset_name") or None,
-        digest=one.get("dataset_digest") or None,
-    )
-
-
-def _texts(listed: object) -> dict[str, str]:
-    """Returns a mapping from MLflow's list of `{key, value}`; an empty value is left out there."""
-    if not isinstance(listed, list):
-        return {}
-    return {str(one["key"]): str(one.get("value", "")) for one in listed}
-
-
-def _walk(listing: Listing, opening: Opening, of: str) -> Iterator[ForeignFile | Damage]:
-    """Yields the artifacts that listings name, folder by folder."""
-    waiting = [""]
-    seen = set(waiting)
-    while waiting:
-        folder = waiting.pop()
-        try:
-            listed = listing(folder).get("files", [])
-        except GitRunsError as error:
-            yield Damage(f"artifacts of {of}", str(error))
-            return
-        for one in listed:
-            path = str(one.get("path", ""))
-            if path in seen or (folder and not path.startswith(folder + "/")) or path.count("/") > _DEEPEST:
-                continue  # a listing that leads nowhere new
-            seen.add(path)
-            if one.get("is_dir"):
-                waiting.append(path)
-            else:
-                size = one.get("file_size")
-                yield ForeignFile(path, None if size is None else int(size), _opener(opening, path))
-
-
-def _opener(opening: Opening, path: str) -> Callable[[], Iterator[bytes]]:
-    return lambda: opening(path)

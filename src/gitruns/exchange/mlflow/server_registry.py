@@ -7,6 +7,7 @@ from typing import Any
 
 from gitruns.errors import GitRunsError
 from gitruns.exchange.foreign import Damage, ForeignModel, ForeignVersion
+from gitruns.exchange.mlflow.answers import texts
 from gitruns.exchange.mlflow.file_registry import version_of
 from gitruns.exchange.mlflow.http import MlflowHttp
 from gitruns.exchange.mlflow.records import time_of
@@ -54,7 +55,7 @@ def _model(http: MlflowHttp, given: Mapping[str, Any], name: str) -> ForeignMode
     quoted = name.replace("'", "''") if '"' in name else name
     condition = f"name='{quoted}'" if "'" not in name else f'name="{name}"'
     versions: list[ForeignVersion] = [
-        version_of(one, int(one["version"]), _texts(one.get("tags")))
+        version_of(one, int(one["version"]), texts(one.get("tags")))
         for one in _pages(http, "model-versions/search", {"filter": condition, "max_results": 1000})
     ]
     aliases = {str(one["alias"]): int(one["version"]) for one in given.get("aliases", [])}
@@ -63,13 +64,7 @@ def _model(http: MlflowHttp, given: Mapping[str, Any], name: str) -> ForeignMode
         description=str(given.get("description") or ""),
         created_ms=time_of(given.get("creation_timestamp")),
         updated_ms=time_of(given.get("last_updated_timestamp")),
-        tags=_texts(given.get("tags")),
+        tags=texts(given.get("tags")),
         aliases=aliases,
         versions=tuple(versions),
     )
-
-
-def _texts(listed: object) -> dict[str, str]:
-    if not isinstance(listed, list):
-        return {}
-    return {str(one["key"]): str(one.get("value", "")) for one in listed}
