@@ -22,7 +22,8 @@ OPEN = {"Health", "Version", "GetServerInfo", "UploadPart"}
 
 
 NARROWED = {
-    *("SearchExperiments", "SearchEvaluationDatasets", "ListExperiments", "RunTable", "KnownKeys", "Status", "Events"),
+    *("SearchExperiments", "SearchEvaluationDatasets", "ListScorers"),
+    *("ListExperiments", "RunTable", "KnownKeys", "Status", "Events"),
     *("CheckQuery", "OpenApi"),  # these say nothing of what is stored
 }
 """What somebody who is limited may ask without naming an experiment: the answer is of theirs alone."""
