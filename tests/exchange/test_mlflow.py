@@ -362,6 +362,52 @@ def test_a_hostile_meta_file_is_no_more_than_damage(mlruns: Path, project: Path)
     assert len(report.runs) == 18 and len(report.problems) == 2
 
 
+ODD_ROWS = (
+    "UPDATE metrics SET step = 'many' WHERE run_uuid = {0}",
+    "UPDATE metrics SET value = 'high' WHERE run_uuid = {1}",
+    "UPDATE runs SET start_time = 'long ago' WHERE run_uuid = {2}",
+    "UPDATE runs SET status = 'DANCING' WHERE run_uuid = {3}",
+    "UPDATE runs SET end_time = -9223372036854775808 WHERE run_uuid = {4}",
+    "UPDATE metrics SET step = 99999999999999999999999 WHERE run_uuid = {5}",
+)
+ODD_BUT_GOOD = (
+    "UPDATE params SET value = CAST(x'ff00fe' AS TEXT) WHERE run_uuid = {6} AND key = 'lr'",
+    "UPDATE runs SET name = NULL, user_id = NULL, source_name = NULL, artifact_uri = NULL WHERE run_uuid = {6}",
+    "UPDATE tags SET key = '../../../etc/passwd' WHERE run_uuid = {6} AND key = 'late'",
+    "UPDATE runs SET artifact_uri = 'file:///etc' WHERE run_uuid = {7}",
+    "UPDATE runs SET artifact_uri = '/proc/self' WHERE run_uuid = {8}",
+    "UPDATE runs SET experiment_id = 987654 WHERE run_uuid = {9}",
+    "INSERT INTO experiments (experiment_id, name, lifecycle_stage) VALUES (5, ' ', 'active')",
+    "UPDATE registered_models SET name = 'a/../b' WHERE name = 'empty'",
+    "UPDATE model_versions SET source = 'file:///etc/passwd', current_stage = 'Nowhere' WHERE version = 1",
+)
+
+
+def test_a_hostile_database_is_no_more_than_damage(
+    written: Callable[[str], Path], project: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "mlflow.db"
+    shutil.copy(written("sqlite") / "mlflow.db", path)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        runs = [row[0] for row in connection.execute("SELECT run_uuid FROM runs ORDER BY start_time")]
+        for line in (*ODD_ROWS, *ODD_BUT_GOOD):
+            connection.execute(line.format(*(f"'{run_id}'" for run_id in runs)))
+    repo, report = bring(project, path, written("sqlite") / "mlruns")
+    assert len(report.runs) == 20 - len(ODD_ROWS)
+    told = " ".join(f"{one.what}: {one.why}" for one in report.problems)
+    assert all(f"run {run_id}" in told for run_id in runs[:6])
+    odd = repo.get_run(RunId(runs[6]))
+    assert odd.info.name == "run-6" and odd.tags["../../../etc/passwd"] == "yes"
+    for number in (7, 8):
+        names = {one.path for one in repo.get_run(RunId(runs[number])).artifacts}
+        assert names in (set(), {"a b ü.bin", "model/MLmodel"})  # never what lies at that address
+    assert repo.get_run(RunId(runs[9])).info.experiment_id == "0"
+    assert "registered model 'a/../b'" in told and "stage of v1" in told
+    assert list(repo.verify()) == []
+    run_git(project, "fsck", "--strict")
+
+
 def test_values_that_are_too_long_are_cut_and_said(mlruns: Path, project: Path) -> None:
     folder = first_run(mlruns)
     (folder / "params" / "long").write_text("x" * 7000)
