@@ -80,7 +80,8 @@ def _leave() -> None:
 @pytest.fixture
 def served(project: Path, tmp_path: Path) -> Iterator[str]:
     """The address of a server of ours over a repository."""
-    pytest.importorskip("uvicorn")
+    for name in ("uvicorn", "httptools", "starlette"):
+        pytest.importorskip(name, reason="the server is not installed: pip install 'gitruns[server]'")
     with serving(project, tmp_path / "server.log") as server:
         yield server.url
     _leave()
