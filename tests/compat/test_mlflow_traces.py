@@ -690,3 +690,94 @@ def test_an_evaluation_with_functions_as_scorers(same: Same) -> None:
         transcript.say("which was right", [one.info.response_preview for one in right])
 
     same(scenario)
+
+
+SUMS: list[tuple[str, str, list[Any], dict[str, Any]]] = [
+    ("TRACES", "trace_count", ["COUNT"], {}),
+    ("TRACES", "trace_count", ["COUNT"], {"dimensions": ["trace_name", "trace_status"]}),
+    ("TRACES", "trace_count", ["COUNT"], {"dimensions": ["trace_status"], "filters": ["trace.tag.colour = 'red'"]}),
+    (
+        "TRACES",
+        "trace_count",
+        ["COUNT"],
+        {"filters": ["trace.status = 'OK'", "trace.metadata.`mlflow.sourceRun` = 'run1'"]},
+    ),
+    ("TRACES", "trace_count", ["COUNT"], {"filters": ["trace.status = 'NOTHING'"]}),
+    ("TRACES", "trace_count", ["COUNT"], {"every": 3}),
+    ("TRACES", "trace_count", ["COUNT"], {"every": 2, "dimensions": ["trace_status"], "max_results": 3}),
+    ("TRACES", "session_count", ["COUNT"], {}),
+    ("TRACES", "latency", ["AVG", "MIN", "MAX", 50.0, 90.0, 0.0, 100.0], {}),
+    ("TRACES", "latency", ["AVG", 99.5], {"dimensions": ["trace_name"], "start": 3000, "end": 7000}),
+    ("TRACES", "latency", ["AVG"], {"filters": ["trace.tag.colour = 'nothing'"]}),
+    ("TRACES", "total_tokens", ["SUM", "AVG", "MAX"], {}),
+    ("TRACES", "input_tokens", ["SUM"], {"every": 4}),
+    ("SPANS", "span_count", ["COUNT"], {"dimensions": ["span_type", "span_status"]}),
+    ("SPANS", "span_count", ["COUNT"], {"filters": ["span.name = 'child'", "trace.status = 'OK'"]}),
+    ("SPANS", "latency", ["AVG", "MIN", 25.0], {"dimensions": ["span_name"]}),
+    ("SPANS", "total_cost", ["SUM"], {}),
+    ("ASSESSMENTS", "assessment_count", ["COUNT"], {"dimensions": ["assessment_name", "assessment_value"]}),
+    ("ASSESSMENTS", "assessment_value", ["AVG", "MIN", "MAX"], {"dimensions": ["assessment_name"]}),
+    (
+        "ASSESSMENTS",
+        "assessment_count",
+        ["COUNT"],
+        {"filters": ["assessment.name = 'correct'", "trace.status = 'ERROR'"]},
+    ),
+    ("ASSESSMENTS", "assessment_value", ["AVG"], {"every": 2}),
+    # refused
+    ("TRACES", "trace_count", ["SUM"], {}),
+    ("TRACES", "nothing", ["COUNT"], {}),
+    ("TRACES", "latency", ["AVG"], {"dimensions": ["trace_status"]}),
+    ("TRACES", "trace_count", ["COUNT"], {"filters": ["span.name = 'x'"]}),
+    ("TRACES", "trace_count", ["COUNT"], {"filters": ["trace.tag = 'x'"]}),
+    ("TRACES", "trace_count", ["COUNT"], {"filters": ["trace.status.x = 'x'"]}),
+    ("TRACES", "trace_count", ["COUNT"], {"filters": ["trace.status != 'x'"]}),
+    ("TRACES", "trace_count", ["COUNT"], {"filters": ["trace.name = 'x'"]}),
+    ("TRACES", "trace_count", ["COUNT"], {"filters": ["trace.status = 'a' AND trace.status = 'b'"]}),
+]
+
+
+def test_numbers_over_traces(same: Same) -> None:
+    def scenario(mlflow: Any, transcript: Transcript) -> None:
+        from mlflow.entities.trace_metrics import AggregationType, MetricAggregation, MetricViewType
+
+        experiment = transcript.experiment(mlflow.MlflowClient().create_experiment("summed"))
+        _fill(mlflow, transcript, experiment)
+        store = _store(mlflow)
+
+        def asked(view: str, metric: str, kinds: list[Any], more: dict[str, Any]) -> list[Any]:
+            aggregations = [
+                MetricAggregation(AggregationType(one))
+                if isinstance(one, str)
+                else MetricAggregation(AggregationType.PERCENTILE, one)
+                for one in kinds
+            ]
+            given = {key: more[key] for key in ("dimensions", "filters", "max_results") if key in more}
+            if "every" in more:
+                given |= {"time_interval_seconds": more["every"]}
+            if "every" in more or "start" in more:
+                bounds = (more.get("start", 0), more.get("end", 20_000))
+                given |= {"start_time_ms": BASE_MS + bounds[0], "end_time_ms": BASE_MS + bounds[1]}
+            points = store.query_trace_metrics([experiment], MetricViewType(view), metric, aggregations, **given)
+            return [
+                (dict(one.dimensions), {key: round(float(value), 9) for key, value in one.values.items()})
+                for one in points
+            ]
+
+        for view, metric, kinds, more in SUMS:
+            transcript.refused(f"{view} {metric} {kinds} {more}", asked, view, metric, kinds, more, words=False)
+        for first, second, base in (
+            ("status = 'OK'", "tags.colour = 'red'", None),
+            ("status = 'OK'", "status = 'ERROR'", None),
+            ("name LIKE 'trace%'", "timestamp_ms > 0", None),
+            ("feedback.correct = 'yes'", "status = 'ERROR'", "timestamp_ms > 1700000000000"),
+            ("name = 'nothing'", "status = 'OK'", None),
+        ):
+            found = store.calculate_trace_filter_correlation([experiment], first, second, base)
+            shown = (found.npmi, found.npmi_smoothed)
+            counts = (found.filter1_count, found.filter2_count, found.joint_count, found.total_count)
+            transcript.say(
+                f"{first} with {second}", (*(round(one, 9) if one == one else "NaN" for one in shown), counts)
+            )
+
+    same(scenario)

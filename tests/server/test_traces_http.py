@@ -372,10 +372,38 @@ def test_lone_surrogates_are_refused(server: Served) -> None:
     assert reply.status == 400
 
 
-def test_what_is_not_kept_says_so(server: Served) -> None:
-    for path in ("metrics", "calculate-filter-correlation"):
-        reply = server.post(f"{V3}/{path}", {"experiment_ids": ["0"]})
-        assert (reply.status, reply.code) == (501, "NOT_IMPLEMENTED")
+def test_numbers_over_traces(server: Served) -> None:
+    experiment = server.post("/api/2.0/mlflow/experiments/create", {"name": "summed"}).json["experiment_id"]
+    for number in range(4):
+        state, length = ("OK", "ERROR")[number % 2], f"{number}.500s"
+        begin(server, f"tr-sum-{number}", experiment=experiment, state=state, execution_duration=length)
+    asked = {
+        "experiment_ids": [experiment],
+        "view_type": "TRACES",
+        "metric_name": "latency",
+        "aggregations": [{"aggregation_type": "AVG"}, {"aggregation_type": "PERCENTILE", "percentile_value": 50}],
+    }
+    (point,) = server.post(f"{V3}/metrics", asked).json["data_points"]
+    assert point == {"metric_name": "latency", "dimensions": {}, "values": {"AVG": 2000.0, "P50.0": 2000.0}}
+    for wrong in (
+        {"aggregations": []},
+        {"aggregations": [5]},
+        {"aggregations": [{"aggregation_type": "SUM"}]},
+        {"aggregations": [{"aggregation_type": "PERCENTILE", "percentile_value": 101}]},
+        {"metric_name": "nothing"},
+        {"view_type": "NOTHING"},
+        {"dimensions": ["trace_status"]},
+        {"filters": ["trace.status > 'OK'"]},
+        {"filters": ["nothing"]},
+        {"filters": ["span.name = 'x'"]},
+        {"time_interval_seconds": 60},
+        {"time_interval_seconds": -1, "start_time_ms": 0, "end_time_ms": 1},
+        {"experiment_ids": ["../x"]},
+    ):
+        assert server.post(f"{V3}/metrics", {**asked, **wrong}).code == "INVALID_PARAMETER_VALUE", wrong
+    both = {"experiment_ids": [experiment], "filter_string1": "status = 'OK'", "filter_string2": "name = 'x'"}
+    found = server.post(f"{V3}/calculate-filter-correlation", both).json
+    assert (found["npmi"], found["filter1_count"], found["filter2_count"], found["total_count"]) == ("NaN", 2, 0, 4)
 
 
 def test_an_answered_trace_survives_a_kill(git_repo: Path, tmp_path: Path) -> None:

@@ -94,6 +94,38 @@ def parse_order(texts: Sequence[str] | None) -> tuple[Order, ...]:
     return found
 
 
+_DEEPER = frozenset({("span", "attributes"), ("trace", "tag"), ("trace", "metadata")})
+"""After what a key in quotes may stand."""
+
+_SUM_KEYS = {
+    "trace": {"status": False, "tag": True, "metadata": True},
+    "span": {"name": False, "status": False, "type": False},
+    "assessment": {"name": False, "type": False},
+}
+
+
+def parse_sum_filter(text: str) -> tuple[str, str, str]:
+    """Returns what one filter of `trace_sums` says: view, key and value; raises `ProtocolError`.
+
+    trace.status = 'OK', trace.tag.`team` = 'red', span.type = 'LLM', assessment.name = 'correct'
+    """
+    lexer = _TraceLexer(text, frozenset(_SUM_KEYS), joined=False)
+    name, sign, value, rest = lexer.take(), lexer.take(), lexer.take(), lexer.peek()
+    if value.kind not in (TokenKind.TEXT, TokenKind.QUOTED) or rest.kind is not TokenKind.END:
+        raise refused(f"Invalid filter: '{text}'. Expected one filter clause.")
+    if sign.text != "=":
+        raise refused(f"Invalid comparator: '{sign.text}', only '=' operator is supported")
+    keys = _SUM_KEYS.get(name.prefix)
+    if keys is None:
+        raise refused(f"Invalid identifier {name.text!r}. Columns should be specified as 'trace.<key>', 'span.<key>'.")
+    entity, _, key = name.text.partition(".")
+    if entity not in keys:
+        raise refused(f"Invalid entity '{entity}' specified for view type '{name.prefix}'. Valid are {list(keys)}")
+    if keys[entity] != bool(key):
+        raise refused(f"Filtering by {entity} {'requires a key' if keys[entity] else 'does not require a key'}")
+    return name.prefix, name.text, value.text
+
+
 class _TraceLexer(Lexer):
     """Reads `span.attributes.key` as one name; what is no token at all is an invalid clause."""
 
@@ -103,9 +135,9 @@ class _TraceLexer(Lexer):
     def _keyed(self, prefix: str, start: int, place: int) -> Token | None:
         found = super()._keyed(prefix, start, place)
         rest = self.text[found.end : found.end + 2] if found is not None else ""
-        if found is not None and prefix == "span" and found.text == "attributes" and rest in (".`", ".'", '."'):
+        if found is not None and (prefix, found.text) in _DEEPER and rest in (".`", ".'", '."'):
             key, end = self._quoted(found.end + 1)
-            return Token(TokenKind.NAME, f"attributes.{key}", start, end, prefix)
+            return Token(TokenKind.NAME, f"{found.text}.{key}", start, end, prefix)
         return found
 
 

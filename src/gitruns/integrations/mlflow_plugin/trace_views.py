@@ -12,6 +12,7 @@ from gitruns.protocol.assessment import EXPECTATION, FEEDBACK, ISSUE, Assessment
 from gitruns.protocol.spans import Span, read_span
 from gitruns.protocol.trace import TraceInfo
 from gitruns.protocol.trace_spans import Trace
+from gitruns.protocol.trace_sums import Correlation, DataPoint
 
 
 def trace_info_entity(info: TraceInfo) -> Any:
@@ -67,6 +68,27 @@ def trace_info_of(given: Any) -> TraceInfo:
         metadata=given.trace_metadata,
         tags=given.tags,
         assessments=tuple(assessment_of(one) for one in given.assessments or ()),
+    )
+
+
+def data_point_entity(one: DataPoint) -> Any:
+    """Returns one group of numbers over traces."""
+    from mlflow.entities.trace_metrics import MetricDataPoint
+
+    return MetricDataPoint(one.metric, dict(one.dimensions), dict(one.values))
+
+
+def correlation_entity(one: Correlation) -> Any:
+    """Returns how two filters go together."""
+    from mlflow.tracing.analysis import TraceFilterCorrelationResult
+
+    return TraceFilterCorrelationResult(
+        npmi=one.npmi,
+        npmi_smoothed=one.smoothed,
+        filter1_count=one.first,
+        filter2_count=one.second,
+        joint_count=one.both,
+        total_count=one.total,
     )
 
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mlflow.store.entities.paged_list import PagedList
+
 from gitruns.integrations.mlflow_plugin import trace_views as views
 from gitruns.integrations.mlflow_plugin.base import StoreBase
 from gitruns.integrations.mlflow_plugin.errors import speaks_mlflow
-from gitruns.protocol import assessments, trace_search, trace_spans, traces
+from gitruns.protocol import assessments, trace_search, trace_spans, trace_sums, traces
 from gitruns.protocol.checks import check_max_results
 from gitruns.protocol.experiments import experiment_ids_of
+from gitruns.protocol.trace_sums import Aggregation, Question
 
 _DEFAULT_PAGE = 100
+_SUMS = 1000
 
 
 @speaks_mlflow
@@ -107,6 +111,46 @@ class TraceCalls(StoreBase):
         )
         view = views.trace_info_entity if _is_v3() else views.trace_info_v2_entity
         return [view(one) for one in found], token or None
+
+    # Sums
+
+    def query_trace_metrics(
+        self,
+        experiment_ids: Sequence[str],
+        view_type: Any,
+        metric_name: str,
+        aggregations: Sequence[Any],
+        dimensions: Sequence[str] | None = None,
+        filters: Sequence[str] | None = None,
+        time_interval_seconds: int | None = None,
+        start_time_ms: int | None = None,
+        end_time_ms: int | None = None,
+        max_results: int = _SUMS,
+        page_token: str | None = None,
+    ) -> PagedList:
+        """Returns numbers over traces."""
+        kinds = [Aggregation(str(one.aggregation_type), one.percentile_value) for one in aggregations]
+        asked = Question(
+            experiment_ids=tuple(map(str, experiment_ids_of(experiment_ids))),
+            view=str(view_type),
+            metric=str(metric_name),
+            aggregations=tuple(kinds),
+            dimensions=tuple(dimensions or ()),
+            filters=tuple(filters or ()),
+            interval_s=time_interval_seconds,
+            start_ms=start_time_ms,
+            end_ms=end_time_ms,
+            limit=max_results,
+        )
+        return PagedList([views.data_point_entity(one) for one in trace_sums.sum_up(self.hub, asked)], None)
+
+    def calculate_trace_filter_correlation(
+        self, experiment_ids: Sequence[str], filter_string1: str, filter_string2: str, base_filter: str | None = None
+    ) -> Any:
+        """Returns how two filters go together."""
+        ids = [str(one) for one in experiment_ids_of(experiment_ids)]
+        found = trace_sums.correlate(self.hub, ids, filter_string1, filter_string2, base_filter)
+        return views.correlation_entity(found)
 
     # Changing
 

@@ -6,11 +6,12 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from gitruns.protocol import trace_artifacts, trace_search, trace_spans, traces
+from gitruns.protocol import trace_artifacts, trace_search, trace_spans, trace_sums, traces
 from gitruns.protocol.checks import check_max_results
 from gitruns.protocol.errors import refused
 from gitruns.protocol.experiments import experiment_ids_of
 from gitruns.protocol.trace import SPANS_FILE, find_record
+from gitruns.protocol.trace_sums import Aggregation, Question
 from gitruns.server.calls import AJAX_ONLY, Call, Context, Download, Field, Fields, Result, Role
 from gitruns.server.fields import invalid_field
 from gitruns.server.pairs import pairs_of, without_nothing
@@ -20,6 +21,10 @@ Body = Mapping[str, Any]
 
 _PAGE = 100
 _MAX_PAGE = 500
+_SUMS = 1000
+_VIEWS: Mapping[object, str] = dict(enumerate(("UNSPECIFIED", "TRACES", "SPANS", "ASSESSMENTS")))
+_KINDS: Mapping[object, str] = dict(enumerate(("UNSPECIFIED", "COUNT", "SUM", "AVG", "PERCENTILE", "MIN", "MAX")))
+"""By the numbers that proto JSON may write them with."""
 _STATES: Mapping[object, str] = {
     "TRACE_STATUS_UNSPECIFIED": "STATE_UNSPECIFIED",
     **{word: word for word in ("OK", "ERROR", "IN_PROGRESS")},
@@ -195,9 +200,52 @@ def _download(data: bytes, name: str) -> Download:
     return Download(lambda: io.BytesIO(data), len(data), name)
 
 
-def not_there(context: Context, fields: Fields) -> Body:
-    """Says that this is not kept here."""
-    raise refused("Not implemented: traces are searched, and their numbers not kept", "NOT_IMPLEMENTED")
+# Sums
+
+
+def sum_up(context: Context, fields: Fields) -> Body:
+    """Answers with numbers over traces."""
+    asked = Question(
+        experiment_ids=tuple(map(str, experiment_ids_of(fields["experiment_ids"]))),
+        view=str(_VIEWS.get(fields["view_type"], fields["view_type"])),
+        metric=fields["metric_name"],
+        aggregations=tuple(_aggregation(one, fields["aggregations"]) for one in fields["aggregations"]),
+        dimensions=tuple(fields.get("dimensions") or ()),
+        filters=tuple(fields.get("filters") or ()),
+        interval_s=fields.get("time_interval_seconds"),
+        start_ms=fields.get("start_time_ms"),
+        end_ms=fields.get("end_time_ms"),
+        limit=fields.get("max_results") or _SUMS,
+    )
+    points = [
+        {"metric_name": one.metric, "dimensions": dict(one.dimensions), "values": dict(one.values)}
+        for one in trace_sums.sum_up(context.hub, asked)
+    ]
+    return without_nothing({"data_points": points})
+
+
+def _aggregation(given: Any, whole: Any) -> Aggregation:
+    kind = given.get("aggregation_type") if isinstance(given, dict) else None
+    percentile = given.get("percentile_value") if isinstance(given, dict) else None
+    if not isinstance(kind, (str, int)) or isinstance(percentile, (bool, str, list, dict)):
+        raise invalid_field("aggregations", whole)
+    return Aggregation(str(_KINDS.get(kind, kind)), None if percentile is None else float(percentile))
+
+
+def correlate(context: Context, fields: Fields) -> Body:
+    """Answers with how two filters go together."""
+    ids = [str(one) for one in experiment_ids_of(fields["experiment_ids"])]
+    found = trace_sums.correlate(
+        context.hub, ids, fields["filter_string1"], fields["filter_string2"], fields.get("base_filter")
+    )
+    return {
+        "npmi": "NaN" if found.npmi != found.npmi else found.npmi,
+        "npmi_smoothed": "NaN" if found.smoothed != found.smoothed else found.smoothed,
+        "filter1_count": found.first,
+        "filter2_count": found.second,
+        "joint_count": found.both,
+        "total_count": found.total,
+    }
 
 
 # Whose they are
@@ -243,6 +291,16 @@ _OLD = {"experiment_id": _NEEDED, "max_timestamp_millis": _INT, "max_traces": _I
 _BEGUN = {"experiment_id": _TEXT, "timestamp_ms": _INT, "request_metadata": _LIST, "tags": _LIST}
 _ENDED = {**_ID2, "timestamp_ms": _INT, "status": Field("any"), "request_metadata": _LIST, "tags": _LIST}
 _LINKED = {"trace_id": _NEEDED, "prompt_versions": Field("list", required=True)}
+_ASKED = {
+    "experiment_ids": _NEEDED_TEXTS,
+    "view_type": Field("any", required=True),
+    "metric_name": _NEEDED,
+    "aggregations": Field("list", required=True),
+    "dimensions": _TEXTS,
+    "filters": _TEXTS,
+    **dict.fromkeys(("time_interval_seconds", "start_time_ms", "end_time_ms", "max_results"), _INT),
+    "page_token": _TEXT,
+}
 _READ = Role.READER
 
 CALLS = (
@@ -302,13 +360,18 @@ CALLS = (
         )
         for version in ("2.0", "3.0")
     ),
-    Call("POST", f"{_V3}/metrics", "QueryTraceMetrics", not_there, {}, _READ, experiment_of=_of_ids),
+    Call("POST", f"{_V3}/metrics", "QueryTraceMetrics", sum_up, _ASKED, _READ, experiment_of=_of_ids),
     Call(
         "POST",
         f"{_V3}/calculate-filter-correlation",
         "CalculateTraceFilterCorrelation",
-        not_there,
-        {},
+        correlate,
+        {
+            "experiment_ids": _NEEDED_TEXTS,
+            "filter_string1": _NEEDED,
+            "filter_string2": _NEEDED,
+            "base_filter": _TEXT,
+        },
         _READ,
         experiment_of=_of_ids,
     ),
