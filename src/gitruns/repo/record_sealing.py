@@ -160,7 +160,7 @@ class _Sealing:
         for _ in range(_ATTEMPTS):
             writer = self._repo.writer
             tip = self._records.tip(writer)
-            commit = self._records.seal(writer, changes, parent=tip, identity=self._repo.identity())
+            commit = self._records.seal(writer, changes, parent=tip, identity=self._repo.own_identity())
             self._note(_Mark(commit, covers))
             with suppress(ConflictError):  # a fetch has moved it forward
                 if commit != tip:
@@ -175,7 +175,7 @@ class _Sealing:
         tip = self._records.tip(writer)
         if tip is None:
             return False
-        commit = self._records.without_purged(writer, tip, is_purged, self._repo.identity())
+        commit = self._records.without_purged(writer, tip, is_purged, self._repo.own_identity())
         if commit == tip:
             return False
         covers = self._covers()

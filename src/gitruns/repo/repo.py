@@ -111,6 +111,10 @@ class Repo(LogPlace, Searchable):
         """Returns whom git shall name as author: who runs this process, or on whose behalf it writes just now."""
         return acting_identity() or self._identity
 
+    def own_identity(self) -> Identity:
+        """Returns whom git shall name for what many people did: who runs this process, for whomever it writes."""
+        return self._identity
+
     # Reading runs
 
     def find_run(self, run_id: RunId) -> Run | None:
