@@ -144,7 +144,7 @@ def talked(hub: EventHub, request: EventsRequest, only: frozenset[str] | None = 
         await asyncio.sleep(3600)
 
     async def listen() -> None:
-        await EventStream(hub, request, only)({"headers": []}, receive, send)
+        await EventStream(hub, request, only)({"headers": [], "method": "GET"}, receive, send)
 
     asyncio.run(listen())
     return b"".join(said).decode()
@@ -156,11 +156,22 @@ def test_hearts_beat_when_nothing_happens(monkeypatch: Any) -> None:
     assert text.count(": still here") >= 3
 
 
-def test_a_look_that_fails_is_told_as_a_reset() -> None:
-    def look() -> list[tuple[str, Any]]:
-        raise OSError("the disk is gone")
+def test_a_look_that_fails_is_told_once_and_its_end_too() -> None:
+    looks = iter(range(10_000))
 
-    assert "event: reset" in talked(EventHub(look, every_s=0.01), EventsRequest(seconds=0.2))
+    def look() -> list[tuple[str, Any]]:
+        if next(looks) < 10:
+            raise OSError("the disk is gone")
+        return []
+
+    text = talked(EventHub(look, every_s=0.01), EventsRequest(seconds=1))
+    assert next(looks) > 12
+    assert text.count("event: reset") == 2
+
+
+def test_who_asks_for_the_head_gets_the_head(world: World) -> None:
+    reply = world.server.call("HEAD", f"{BASE}/events")
+    assert (reply.status, reply.body) == (200, b"")
 
 
 def test_a_hub_that_ends_ends_its_streams() -> None:
@@ -176,7 +187,7 @@ def test_a_hub_that_ends_ends_its_streams() -> None:
         async def receive() -> Any:
             await asyncio.sleep(3600)
 
-        await EventStream(hub, EventsRequest(), None)({"headers": []}, receive, send)
+        await EventStream(hub, EventsRequest(), None)({"headers": [], "method": "GET"}, receive, send)
         return time.monotonic() - began
 
     assert asyncio.run(main()) < 2

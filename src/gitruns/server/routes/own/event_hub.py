@@ -7,12 +7,15 @@ ones is told to load everything again. Events are of one process: of another's i
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from gitruns.server.stopping import end_when_stopping
+
+_logger = logging.getLogger("gitruns.server")
 
 KEPT_EVENTS = 1000
 LOOK_EVERY_S = 1.0
@@ -39,6 +42,7 @@ class EventHub:
         self._watching: asyncio.Task[None] | None = None
         self._bell: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._failing = False
         self.ended = False
         end_when_stopping(self)
 
@@ -120,8 +124,16 @@ class EventHub:
         self._bell = asyncio.Event()
 
     def _look_quietly(self) -> list[tuple[str, Any]]:
-        """A look that fails is told as such: whoever listens can load everything again, and hear what is wrong."""
+        """A look that fails is told once: whoever listens can load everything again, and hear what is wrong."""
         try:
-            return list(self._look())
+            happened = list(self._look())
         except Exception:
+            if self._failing:
+                return []
+            self._failing = True
+            _logger.exception("cannot see what happens in the repository")
             return [("reset", {})]
+        # What happened while nobody could look is not known.
+        happened += [("reset", {})] if self._failing else []
+        self._failing = False
+        return happened

@@ -52,6 +52,9 @@ class EventStream:
         headers = dict(scope["headers"])
         since = headers.get(b"last-event-id", b"").decode("latin-1") or self._request.last_event_id
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        if scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+            return
         self._hub.enter()
         gone = asyncio.ensure_future(_until_gone(receive))
         talking = asyncio.ensure_future(self._talk(since, send))
