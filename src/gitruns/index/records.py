@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,11 +28,15 @@ _FIRST_CHUNK, _LARGEST_CHUNK = 128, 2048
 
 
 class RecordIndex:
-    """Answers from a SQLite file at `path` (None: in memory), brought up to date from a source by each question."""
+    """Answers from a SQLite file at `path` (None: in memory), brought up to date from a source by each question.
+
+    `heard` is the greatest stamp of all that answers were given from: what is changed because of one comes after it.
+    """
 
     def __init__(self, path: Path | None, source: RecordSource) -> None:
         self._database = Database(path, schema=RECORDS_SCHEMA)
         self._source = source
+        self.heard: Stamp | None = None
 
     def get(self, kind: str, record_id: str) -> RecordState | None:
         """Returns a record with its stamps, None when there is none; deleted ones too."""
@@ -118,7 +123,8 @@ class RecordIndex:
                     connection.executemany("INSERT OR IGNORE INTO pieces VALUES (?, ?)", fresh)
                     connection.execute("INSERT OR REPLACE INTO tips VALUES (?, ?)", (ref, tip))
 
-        self._database.run(work)
+        with suppress(sqlite3.Error):  # then it reads them
+            self._database.run(work)
 
     def refresh(self) -> None:
         """Brings the index up to date."""
@@ -137,6 +143,7 @@ class RecordIndex:
         def attempt(connection: sqlite3.Connection) -> T:
             refresh(connection, self._source)
             with reading(connection):
+                self.heard = newest_stamp(connection)
                 return work(connection)
 
         return self._database.run(attempt)

@@ -6,8 +6,10 @@ fold of the changes of all clones, kept up to date in an index of its own. Sourc
 
 from __future__ import annotations
 
+import os
 import threading
 import time
+import weakref
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -26,7 +28,7 @@ from gitruns.entities.record import (
 )
 from gitruns.entities.record_checks import check_fields, check_record_name
 from gitruns.entities.stamp import FAR_AHEAD_MS, Stamp
-from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
+from gitruns.errors import GitRunsError, InvalidInputError, LockedError, NotFoundError
 from gitruns.index import RecordIndex, blobs_of, index_path
 from gitruns.journal import change_journal
 from gitruns.repo.indexing import user_cache_folder
@@ -43,6 +45,9 @@ JOURNALS = "open"
 INDEX_FILE = "records.db"
 
 
+_all: weakref.WeakSet[Records] = weakref.WeakSet()
+
+
 class Records:
     """The records of one repository; safe to use from many threads.
 
@@ -56,7 +61,7 @@ class Records:
         self._journal = change_journal(self._folder)
         self._lock = threading.RLock()
         self._last: Stamp | None = None
-        self._is_ahead = False
+        _all.add(self)
 
     @cached_property
     def index(self) -> RecordIndex:
@@ -105,25 +110,17 @@ class Records:
         once shall not spoil all that comes later.
         """
         now_ns = time.time_ns()
-        if self._last is None:
-            self._hear()
-        previous = self._last
-        if self._is_ahead:
+        limit_ms = now_ns // 1_000_000 + FAR_AHEAD_MS
+        newest = self.index.newest() if self._last is None and self.index.heard is None else self.index.heard
+        seen = [stamp for stamp in (self._last, newest) if stamp is not None]
+        if any(stamp.time_ms > limit_ms for stamp in seen):
             state = self.index.get(kind, record_id)
             edited = [] if state is None else [state.stamps[name] for name in fields if name in state.stamps]
-            previous = max([*edited, *([] if previous is None else [previous])], default=None)
-            return next_change_stamp(previous, now_ns, self._repo.writer)
-        self._last = next_change_stamp(previous, now_ns, self._repo.writer)
-        return self._last
-
-    def _hear(self) -> None:
-        """Takes note of the greatest stamp seen: what is changed from now on comes after it."""
-        newest = self.index.newest()
-        if newest is None:
-            return
-        self._is_ahead = newest.time_ms > time.time_ns() // 1_000_000 + FAR_AHEAD_MS
-        if not self._is_ahead and (self._last is None or newest > self._last):
-            self._last = newest
+            seen = [*edited, *(stamp for stamp in seen if stamp.time_ms <= limit_ms)]
+        stamp = next_change_stamp(max(seen, default=None), now_ns, self._repo.writer)
+        if stamp.time_ms <= limit_ms:
+            self._last = stamp
+        return stamp
 
     def purge(self, kind: str, id: str) -> None:  # noqa: A002  as callers say it
         """Deletes a record for good, here and, once they have fetched that, in all clones; nothing brings it back.
@@ -136,7 +133,8 @@ class Records:
         with self._lock:
             stamp = self._next_stamp(kind, id, {PURGED: True})
         self._journal.append([encode_change(Change(kind, id, stamp, {PURGED: True}))])
-        self.drop_purged()
+        with suppress(LockedError):  # somebody seals just now: gc does the rest
+            self.drop_purged()
 
     def is_purged(self, kind: str, id: str) -> bool:  # noqa: A002  as callers say it
         """Returns whether a record is deleted for good."""
@@ -155,8 +153,6 @@ class Records:
     def get(self, kind: str, id: str, *, deleted: bool = False) -> Record | None:  # noqa: A002  as callers say it
         """Returns a record as it stands now; None when there is none, or it is deleted and `deleted` is not said."""
         state = self.index.get(kind, id)
-        with self._lock:
-            self._hear()
         if state is None or state.is_purged or (state.is_deleted and not deleted):
             return None
         return Record(kind, id, state.fields)
@@ -177,9 +173,7 @@ class Records:
         Found quickly are time and `index.INDEXED_FIELDS`; other fields are looked at record by record.
         """
         found = self.index.select(kind, where or {}, since_ms=since_ms, until_ms=until_ms, deleted=deleted)
-        yield from found if limit is None else islice(found, limit)
-        with self._lock:
-            self._hear()
+        return found if limit is None else islice(found, limit)
 
     def count(self, kind: str, where: Mapping[str, JSON] | None = None, *, deleted: bool = False) -> int:
         """Returns how many records `select` would yield."""
@@ -250,6 +244,16 @@ class Records:
         self.recover()
         if "index" in self.__dict__:
             self.index.close()
+
+
+def _renew_locks() -> None:
+    # Another thread of the parent may hold the old one.
+    for records in list(_all):
+        records._lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 def _encoded(change: Change) -> bytes:
