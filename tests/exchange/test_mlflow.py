@@ -95,7 +95,7 @@ def test_a_postgresql_comes_back_the_same(postgres: str, project: Path, tmp_path
     (tmp_path / "after").mkdir()
     run_python(sys.executable, "write_mlflow.py", tmp_path / "before", postgres, "12")
     gitruns(project, "import", "mlflow", postgres, "--artifacts", tmp_path / "before" / "mlruns")
-    assert "nothing new" in gitruns(project, "import", "mlflow", postgres)
+    assert "nothing new" in gitruns(project, "import", "mlflow", postgres.replace("+psycopg", ""))
     gitruns(project, "export", "--to", f"mlflow:{tmp_path / 'after' / 'mlruns'}")
     there = comparable(dump(tmp_path / "before", postgres), kind="sql")
     assert len(there["runs"]) == 12
@@ -438,6 +438,12 @@ def failed(project: Path, *args: str) -> str:
     )
     assert done.returncode not in (0, 70) and "Traceback" not in done.stderr, done.stderr
     return done.stderr
+
+
+def test_what_cannot_be_reached_says_so_and_keeps_passwords(project: Path) -> None:
+    for source in ("http://ada:SECRET@127.0.0.1:9", "postgresql://ada:SECRET@127.0.0.1:9/mlflow"):
+        said = failed(project, "import", "mlflow", source)
+        assert "127.0.0.1:9" in said and "SECRET" not in said and said.startswith("error: cannot ")
 
 
 # Stopped

@@ -91,7 +91,8 @@ class MlflowHttp:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: Exception) -> RemoteError:
-        told = without_credentials(str(error))[:200]
+        reason = getattr(error, "reason", None) or error
+        told = without_credentials(str(reason)).rpartition(": ")[2][:200]
         return RemoteError(f"cannot reach '{self.shown}': {told}", kind="source-unreachable", retryable=True)
 
     def _error(self, status: int, path: str, data: bytes) -> Exception:

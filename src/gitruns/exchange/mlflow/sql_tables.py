@@ -5,6 +5,7 @@ SQLite is read with Python's own module, opened so that nothing can be written; 
 
 from __future__ import annotations
 
+import importlib.util
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -108,7 +109,7 @@ class SqlAlchemyTables:
         self._sql = import_extra("sqlalchemy", "database", "reading a database")
         shown = without_credentials(url)
         try:
-            self._engine = self._sql.create_engine(url)
+            self._engine = self._sql.create_engine(_with_driver(url))
             self._connection = self._engine.connect().execution_options(postgresql_readonly=True)
             self._inspector = self._sql.inspect(self._connection)
         except ImportError as error:
@@ -168,6 +169,13 @@ class SqlAlchemyTables:
         """As `Tables.close`."""
         self._connection.close()
         self._engine.dispose()
+
+
+def _with_driver(url: str) -> str:
+    """Returns the address of a PostgreSQL with the driver that is there: SQLAlchemy takes the old one unasked."""
+    scheme, _, rest = url.partition("://")
+    is_old = scheme in ("postgres", "postgresql", "postgresql+psycopg2")
+    return f"postgresql+psycopg://{rest}" if is_old and importlib.util.find_spec("psycopg2") is None else url
 
 
 def _told(error: Exception) -> str:
