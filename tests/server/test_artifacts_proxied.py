@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import threading
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
+from gitruns.entities.ids import RunId
 from gitruns.repo import Repo
 from server.serving import Reply, Served, bearer, make_token, serving
 
@@ -142,6 +144,30 @@ def test_deleting(server: Served) -> None:
     assert listed(server, run_id) == ["ab", "c"]
     run = server.get(f"{API}/runs/get?run_id={run_id}").json["run"]
     assert (run["info"]["status"], run["data"]["metrics"][0]["value"]) == ("FINISHED", 1.5)
+
+
+def test_deleting_waits_for_another_process_that_is_done_soon(git_repo: Path, tmp_path: Path) -> None:
+    with serving(git_repo, tmp_path / "log") as server:
+        run_id = begin(server)
+        put(server, run_id, "a", b"x")
+        server.post(f"{API}/runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": 5})
+        log = Repo.open(git_repo).open_log(RunId(run_id), set_running=False)
+        log.add_bytes(b"y", "b")
+        closing = threading.Timer(1.0, log.detach)
+        closing.start()
+        try:
+            assert server.call("DELETE", f"{PROXY}/{run_id}/artifacts/a").status == 200
+        finally:
+            closing.join()
+        assert listed(server, run_id) == ["b"]
+
+        running = begin(server)
+        put(server, running, "a", b"x")
+        other = Repo.open(git_repo).open_log(RunId(running), set_running=False)
+        reply = server.call("DELETE", f"{PROXY}/{running}/artifacts/a")
+        other.detach()
+        assert (reply.status, reply.code) == (400, "INVALID_PARAMETER_VALUE")
+        assert "it is being written" in reply.json["message"]
 
 
 def test_a_run_that_ended_takes_artifacts_and_stays_ended(server: Served) -> None:

@@ -12,6 +12,7 @@ in.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -38,6 +39,9 @@ _ADDRESS = re.compile(
 )
 _DRIVE = re.compile(r"[A-Za-z]:")
 _DECODINGS = 8
+
+OTHERS_CLOSE_S = 5.0
+"""How long another process, one of the same server say, may keep a run open that has ended."""
 
 TRACE_FILE_BYTES = 64 << 20
 """The largest file beside a trace: it goes through memory."""
@@ -243,9 +247,22 @@ def remove(hub: Hub, target: Target) -> None:
         if not wanted or one.path == wanted or one.path.startswith(f"{wanted}/")
     ]
     if chosen:
+        _take_away(hub, record, chosen)
+
+
+def _take_away(hub: Hub, record: Run, paths: list[str]) -> None:
+    """Takes artifacts away in a commit, once nobody has the run's journal open: of a run that ended that is soon."""
+    deadline = time.monotonic() + (OTHERS_CLOSE_S if record.info.status.ended else 0)
+    while True:
         hub.logs.let_go(record.info.id)
-        with hub.repo.edit(record.info.id) as edit:
-            edit.remove_artifacts(chosen)
+        try:
+            with hub.repo.edit(record.info.id) as edit:
+                edit.remove_artifacts(paths)
+            return
+        except InvalidInputError as error:
+            if error.kind != "run-is-live" or time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def in_pieces(stream: BinaryIO, size: int = 1 << 20) -> Iterator[bytes]:
