@@ -24,6 +24,7 @@ ALWAYS = {
 
 def test_what_clients_and_monitors_ask_first(shared_server: Served) -> None:
     assert shared_server.get("/health").body == b"OK"
+    assert f"MLFLOW_TRACKING_URI=http://127.0.0.1:{shared_server.port}\n".encode() in shared_server.get("/").body
     assert tuple(map(int, shared_server.get("/version").body.split(b"."))) >= (3, 4)  # below it no span comes over OTLP
     for prefix in ("/api", "/ajax-api"):
         assert shared_server.get(f"{prefix}/3.0/mlflow/server-info").json["workspaces_enabled"] is False

@@ -16,6 +16,17 @@ def _health(context: Context, fields: Fields) -> Answer:
     return Answer(b"OK", content_type="text/plain; charset=utf-8")
 
 
+def _welcome(context: Context, fields: Fields) -> Answer:
+    """What somebody sees who opens the address in a browser; MLflow's client prints such addresses after each run."""
+    text = (
+        f"gitruns {OURS} is here, and speaks MLflow's protocol: MLFLOW_TRACKING_URI={context.base_url}\n\n"
+        f"Its own API is described at {context.base_url}/api/gitruns/v1/openapi.json\n"
+        "There is no page to look at runs yet. In the repository: git runs list, or with MLflow installed\n"
+        "mlflow server --backend-store-uri gitruns:\n"
+    )
+    return Answer(text.encode(), content_type="text/plain; charset=utf-8")
+
+
 def _version(context: Context, fields: Fields) -> Answer:
     return Answer(SPEAKS.encode(), content_type="text/plain; charset=utf-8")
 
@@ -47,6 +58,7 @@ def metrics_call(numbers: Numbers) -> Call:
 
 
 CALLS = (
+    Call("GET", "/", "Welcome", _welcome, quick=_welcome, role=Role.ANYONE, below=AT_ROOT),
     Call("GET", "/health", "Health", _health, quick=_health, role=Role.ANYONE, below=AT_ROOT),
     Call("GET", "/version", "Version", _version, quick=_version, role=Role.ANYONE, below=AT_ROOT),
     Call("GET", "/3.0/mlflow/server-info", "GetServerInfo", _server_info, quick=_server_info, role=Role.ANYONE),
