@@ -17,7 +17,7 @@ from server.serving import Served, bearer, isolated_environ, make_repo, new_toke
 
 CALLS: tuple[AnyCall, ...] = (*all_calls(), metrics_call(Numbers()))
 PLACES = [(call, prefix) for call in CALLS for prefix in call.below]
-OPEN = {"Health", "Version", "GetServerInfo", "UploadPart"}
+OPEN = {"Welcome", "Health", "Version", "GetServerInfo", "UploadPart"}
 """What needs no token: what clients ask before they log in, and parts of an upload, whose address is the secret."""
 
 
