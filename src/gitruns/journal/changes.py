@@ -77,6 +77,8 @@ class ChangeJournal:
         written when that becomes possible.
         """
         text = b"".join(_lines(changes))
+        if not text:
+            return
         for _ in range(3):
             file = self._open()
             try:

@@ -9,7 +9,7 @@ import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import NamedTuple
 
 from gitruns.entities.ids import ObjectId
@@ -41,7 +41,7 @@ def piece_name_of(path: str) -> PieceName | None:
 
 def _is_day(text: str) -> bool:
     try:
-        return datetime.strptime(text, "%Y-%m-%d").strftime("%Y-%m-%d") == text  # noqa: DTZ007  a day, no moment
+        return date.fromisoformat(text).isoformat() == text
     except ValueError:
         return False
 
