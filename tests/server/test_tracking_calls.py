@@ -356,3 +356,12 @@ def test_a_search_shows_what_has_changed_since(call: Any, ask: Any) -> None:
         shown = ask(f"/runs/get?run_id={run_id}")["run"]
         for _ in range(2):
             assert call("/runs/search", experiment_ids=[number], run_view_type="ALL")["runs"] == [shown], path
+
+
+def test_datasets_that_no_file_of_a_run_could_hold_are_refused(call: Any, run: str) -> None:
+    def given(number: int) -> list[dict[str, Any]]:
+        texts = {"source_type": "local", "source": "", "profile": "x" * 3_000_000}
+        return [{"dataset": {"name": f"d{number}", "digest": "d", **texts}}]
+
+    call("/runs/log-inputs", run_id=run, datasets=given(1))
+    assert "at most" in call("/runs/log-inputs", 400, run_id=run, datasets=given(2))["message"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from gitruns.entities.canonical import encode_text
 from gitruns.entities.dataset import DatasetInput
 from gitruns.protocol import checks
+from gitruns.protocol.errors import refused
 from gitruns.protocol.experiments import experiment_ids_of
 from gitruns.protocol.hub import Hub
 from gitruns.protocol.logging import log_input_models
@@ -14,6 +16,7 @@ from gitruns.protocol.runs import active_run
 from gitruns.protocol.shown import CONTEXT_TAG
 
 _MOST_DATASETS = 1000
+_MOST_CHARACTERS = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,16 @@ def log_inputs(hub: Hub, run_id: str, datasets: Sequence[DatasetInput] = (), mod
         if (given.name, given.digest) not in known:
             fresh.setdefault((given.name, given.digest), given)
     if fresh:
+        _check_size([*run.inputs, *fresh.values()])
         hub.logs.write(run.info.id, lambda log: log.add_inputs(list(fresh.values())))
     log_input_models(hub, run.info.id, models)
+
+
+def _check_size(datasets: Iterable[DatasetInput]) -> None:
+    """Refuses more than a run's tree may hold in one file."""
+    texts = (text for one in datasets for text in (one.name, one.digest, one.source, one.schema, one.profile))
+    if sum(len(encode_text(text)) for text in texts if text) > _MOST_CHARACTERS:
+        raise refused(f"The datasets of a run can hold at most {_MOST_CHARACTERS} characters together.")
 
 
 def search_datasets(hub: Hub, experiment_ids: Iterable[object]) -> list[DatasetSummary]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from gitruns.errors import GitRunsError
 from gitruns.protocol.addresses import repo_folder, repo_uri
 from gitruns.protocol.open_logs import OpenLogs
 from gitruns.repo import Repo
@@ -55,8 +57,17 @@ def hub_at(uri: str) -> Hub:
 
 
 def serving_hub(session: Session, uri: str) -> Hub:
-    """Returns a hub of its own for a server; whoever asks for it closes its `logs`."""
+    """Returns a hub of its own for a server; whoever asks for it closes its `logs`.
+
+    What a server that was killed has left open is sealed beside the first requests.
+    """
+    threading.Thread(target=_recover, args=(session.repo,), name="gitruns-recover", daemon=True).start()
     return Hub(session.repo, uri, OpenLogs(session.repo, in_server=True), session, in_server=True)
+
+
+def _recover(repo: Repo) -> None:
+    with suppress(GitRunsError, OSError):  # whoever needs what is in the way says so
+        repo.recover(archive=False)
 
 
 def local_hub(session: Session) -> Hub:

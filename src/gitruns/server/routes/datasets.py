@@ -78,7 +78,7 @@ CALLS = (
         log_inputs,
         _INPUTS,
         experiment_of=of_run,
-        limit_bytes=64 * _MIB,
+        limit_bytes=32 * _MIB,
     ),
     *(
         Call("POST", path, "SearchDatasets", search, _EXPERIMENTS, Role.READER, experiment_of=of_searched)
