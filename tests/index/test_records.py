@@ -58,7 +58,7 @@ class Source:
 
 
 values = st.sampled_from(["x", "y", 'x","name":"y', "é", 1, True, 1.5, None, ["x"], {"name": "x"}])
-names = st.sampled_from(["name", "experiment_id", "state", 'a"b', "n"])
+names = st.sampled_from(["name", "experiment_id", "state", 'a"b', "n", "runs/1"])
 times = st.dictionaries(st.just("time_ms"), st.integers(-2, 3), max_size=1)
 flags = st.dictionaries(st.just("deleted"), st.sampled_from([True, None]), max_size=1)
 purges = st.dictionaries(st.just(PURGED), st.just(True), max_size=1)

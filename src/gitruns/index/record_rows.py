@@ -10,7 +10,7 @@ from typing import Any
 from gitruns.entities.ids import Digest, WriterId, is_digest
 from gitruns.entities.record import BLOBS, TIME, Change, RecordState, encode_json
 from gitruns.entities.stamp import Stamp
-from gitruns.index.record_schema import INDEXED_FIELDS, MAX_LABEL_LENGTH
+from gitruns.index.record_schema import INDEXED_FIELDS, LINK_PREFIX, LINKED, MAX_LABEL_LENGTH
 
 SHOWN, DELETED, PURGED = 0, 1, 2
 """Whether a record is hidden."""
@@ -68,11 +68,15 @@ _Label = tuple[str, str, str, int, str]
 
 def _labels(kind: str, record_id: str, state: RecordState) -> set[_Label]:
     time_ms = _time_of(state)
-    return {
+    found = {
         (kind, name, value, time_ms, record_id)
         for name in INDEXED_FIELDS
         if isinstance(value := state.fields.get(name), str) and len(value) <= MAX_LABEL_LENGTH
     }
+    for name, value in state.fields.items():
+        if value is True and name.startswith(LINK_PREFIX):
+            found.add((kind, name, LINKED, time_ms, record_id))
+    return found
 
 
 def _write_labels(connection: sqlite3.Connection, number: int, before: set[_Label] | None, after: set[_Label]) -> None:

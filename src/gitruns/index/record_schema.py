@@ -19,12 +19,17 @@ INDEXED_FIELDS = (
 )
 """Fields by whose text records are found without a look at each; those that tell most apart first."""
 
+LINK_PREFIX = "runs/"
+"""Fields that begin so and are true, `runs/<run id>`, are looked up in the same way: a record can be of many runs."""
+
+LINKED = "true"
+
 MAX_LABEL_LENGTH = 256
 """A longer text is found by looking at each record."""
 
 RECORDS_SCHEMA = Schema(
     application_id=0x67_72_72_63,  # "grrc"
-    version=1,
+    version=2,
     tables="""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from gitruns.entities.record import encode_json
-from gitruns.index.record_schema import INDEXED_FIELDS, MAX_LABEL_LENGTH
+from gitruns.index.record_schema import INDEXED_FIELDS, LINK_PREFIX, LINKED, MAX_LABEL_LENGTH
 
 
 class Place(NamedTuple):
@@ -19,6 +19,9 @@ class Place(NamedTuple):
 
 def best_label(where: Mapping[str, Any]) -> tuple[str, str] | None:
     """Returns the name and value among some conditions that lead to the fewest records, None when none is a label."""
+    for name, value in where.items():
+        if value is True and name.startswith(LINK_PREFIX):
+            return name, LINKED
     for name in INDEXED_FIELDS:
         value = where.get(name)
         if isinstance(value, str) and len(value) <= MAX_LABEL_LENGTH:
