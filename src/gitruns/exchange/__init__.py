@@ -1,6 +1,9 @@
-"""Runs in the forms of others: tables for analysts, files that other programs read.
+"""Runs in the forms of others: what other trackers have kept comes in, tables and stores that others read go out.
 
-What is written out is complete and says itself what it is; nothing here changes a run.
+What comes in is read as `foreign.ForeignStore` by one package or file for each tracker (`mlflow`, `tensorboard`,
+`wandb`, `dvc`, `table`), and brought by `importing.import_all`: each run keeps what it is there, importing twice is
+once, what is damaged is named and the rest goes on. Nothing that a source names is opened outside of it unasked. What is
+written out is complete and says itself what it is; that changes no run. Readers are loaded when they are used.
 """
 
 from gitruns.exchange.columns import ATTRIBUTES, RunColumns, read_columns
