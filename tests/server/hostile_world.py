@@ -123,12 +123,12 @@ def _world_in(scratch: Path) -> Iterator[Hostile]:
                 "outside": str(outside),
                 "trap": str(port),
                 "run": ids["one"],
-                **_made_over_http(server, ids["one"]),
+                **made_over_http(server, ids["one"]),
             }
             yield Hostile(server, repo, outside, canary, ids, snapshot(outside), port, facts, sprung)
 
 
-def _made_over_http(server: Served, run_id: str) -> dict[str, str]:
+def made_over_http(server: Served, run_id: str) -> dict[str, str]:
     """Makes one of each thing that only a client can make; returns their ids."""
     two, three = "/api/2.0/mlflow", "/api/3.0/mlflow"
     trace_id = "tr-" + "1" * 32
