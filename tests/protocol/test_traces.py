@@ -299,3 +299,42 @@ def test_files_beside_a_trace(hub: Hub) -> None:
     for path in ("", "../x", "/x", "a/../b", "a\x00b"):
         with pytest.raises(Exception, match=r"."):
             trace_artifacts.put(hub, TRACE, path, b"")
+
+
+ODD = [None, 5, "x", "{", [], {}, {"a": 1}, True, -1, "\u2603" * 10]
+
+
+def test_records_that_somebody_else_has_made_break_nothing(hub: Hub) -> None:
+    """What is fetched is of any shape: it is shown as far as it can be, and hides nothing else."""
+    trace_spans.log_spans(hub, "0", [span(1)])
+    records = hub.repo.records
+    good = dict(next(iter(records.select("trace"))).fields)
+    spans = dict(next(iter(records.select("span"))).fields)
+    judged = assessments.create_assessment(hub, Assessment(trace_id=TRACE, name="x", type="feedback", value=1))
+    said = dict(next(iter(records.select("assessment"))).fields)
+    dataset = evaluation_datasets.create_dataset(hub, "d")
+    evaluation_datasets.upsert_rows(hub, dataset.id, [{"inputs": {"q": 1}}])
+    row = dict(next(iter(records.select("dataset-record"))).fields)
+    content = json.loads(spans["content"])
+    for number, odd in enumerate(ODD):
+        for name in good:
+            records.put("trace", f"tr-odd-{number}-{name.replace('/', '-')}", {**good, name: odd})
+        for name in spans:
+            records.put("span", f"{TRACE}/{number}-{name}", {**spans, name: odd})
+        for name in content:
+            records.put("span", f"{TRACE}/{number}-c-{name}", {**spans, "content": json.dumps({**content, name: odd})})
+        for name in said:
+            records.put("assessment", f"a-odd-{number}-{name}", {**said, name: odd})
+        for name in row:
+            records.put("dataset-record", f"dr-odd-{number}-{name}", {**row, name: odd})
+    for text in ("", "status = 'OK'", "span.name = 'span 1'", "feedback.x = '1'", "text LIKE '%x%'", "feedback.x > 0"):
+        for order in ([], ["status"], ["timestamp_ms ASC"], ["execution_time_ms"], ["experiment_id"], ["name"]):
+            found, _ = trace_search.search_traces(hub, None, text, 500, order)
+            assert {info.state for info in found} <= {"OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED"}
+    found = trace_spans.get_trace(hub, TRACE, allow_partial=True)
+    assert "span 1" in [one.name for one in found.spans]
+    assert judged.id in [one.id for one in found.info.assessments]
+    assert {"q": 1} in [one.inputs for one in evaluation_datasets.list_rows(hub, dataset.id)[0]]
+    from gitruns.server import trace_views
+
+    json.dumps(trace_views.trace_json(found.info, found.spans), allow_nan=False)

@@ -80,13 +80,28 @@ def fields_of(one: Assessment) -> dict[str, Any]:
 def read_assessment(hub: Hub, record: Record) -> Assessment | None:
     """Returns the assessment that a record holds; None for what is not whole."""
     named = {name: value_here(hub.repo.records, record, name) for name in (*_TEXTS, "error", "metadata", "value")}
-    if not all(isinstance(named[name], str) for name in ("trace_id", "name", "type", "value")):
+    if not all(isinstance(named[name], str) for name in ("trace_id", "name", "value")):
         return None
+    if named["type"] not in (FEEDBACK, EXPECTATION, ISSUE) or not all(_is_text(named[name]) for name in _TEXTS):
+        return None
+    named |= {name: _texts(named[name]) for name in ("error", "metadata")}
     try:
         value = json.loads(named.pop("value"))
     except ValueError:
         return None
     named["source_type"] = named["source_type"] or "CODE"
     named["source_id"] = named["source_id"] or "default"
-    named |= {name: record.fields.get(name) or 0 for name in ("create_ms", "update_ms")}
+    named |= {name: _time(record.fields.get(name)) for name in ("create_ms", "update_ms")}
     return Assessment(id=record.id, value=value, valid=record.fields.get("valid") is not False, **named)
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _texts(value: Any) -> dict[str, str] | None:
+    return {key: str(text) for key, text in value.items()} if isinstance(value, dict) else None
+
+
+def _time(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0

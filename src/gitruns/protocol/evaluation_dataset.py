@@ -63,8 +63,9 @@ class Row:
     @property
     def source_id(self) -> str | None:
         """The trace, or whatever else it comes from."""
-        data = (self.source or {}).get("source_data") or {}
-        return data.get("trace_id" if self.source_type == "TRACE" else "source_id")
+        data = (self.source or {}).get("source_data")
+        found = data.get("trace_id" if self.source_type == "TRACE" else "source_id") if isinstance(data, dict) else None
+        return found if isinstance(found, str) else None
 
 
 _TEXTS = ("name", "schema", "created_by", "updated_by")
@@ -120,6 +121,8 @@ def read_row(hub: Hub, record: Record) -> Row | None:
     try:
         values = {name: None if text is None else json.loads(text) for name, text in texts.items()}
     except (TypeError, ValueError):
+        return None
+    if not all(values[name] is None or isinstance(values[name], dict) for name in ("expectations", "tags", "source")):
         return None
     people = {name: fields.get(name) for name in ("created_by", "updated_by")}
     return Row(id=record.id, dataset_id=str(fields.get("dataset_id")), **values, **times, **people)  # type: ignore[arg-type]

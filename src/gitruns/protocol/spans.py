@@ -95,10 +95,20 @@ def read_span(data: Any) -> Span:
     try:
         trace_id = json_or_text(data["attributes"][REQUEST_ID])
         span = Span(trace_id, data)
-        if not isinstance(trace_id, str) or not span.id or span.parent_id == "" or span.start_ns < 0:
+        parts = (data.get("events") or [], data.get("links") or [])
+        if not (
+            isinstance(trace_id, str)
+            and isinstance(data["attributes"], dict)
+            and isinstance(data.get("status") or {}, dict)
+            and isinstance(data["trace_id"], str)
+            and all(isinstance(part, list) and all(isinstance(one, dict) for one in part) for part in parts)
+            and all(isinstance(one.get("attributes") or {}, dict) for part in parts for one in part)
+            and span.id
+            and span.parent_id != ""
+            and 0 <= span.start_ns < 1 << 64
+            and 0 <= (span.end_ns or 0) < 1 << 64
+        ):
             raise ValueError(trace_id)
-        if span.end_ns is not None and not isinstance(data.get("events") or [], list):
-            raise ValueError("events")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise refused("Failed to create a Span object from the given dictionary") from error
     return span

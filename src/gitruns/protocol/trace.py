@@ -128,7 +128,7 @@ def read_info(hub: Hub, record: Record, assessments: tuple[Assessment, ...] = ()
         experiment_id=str(record.fields["experiment_id"]),
         time_ms=time_of(record),
         duration_ms=_integer(record.fields.get("duration_ms")),
-        state=text("state") or "STATE_UNSPECIFIED",
+        state=state if (state := text("state")) in STATES else "STATE_UNSPECIFIED",
         client_request_id=text("client_request_id"),
         request_preview=text("request_preview"),
         response_preview=text("response_preview"),

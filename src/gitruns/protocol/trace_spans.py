@@ -13,7 +13,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gitruns.protocol import assessments, trace_files
@@ -178,7 +178,7 @@ def _read(hub: Hub, record: Record) -> Span | None:
     try:
         if content is None:
             return _outline(record)
-        return Span(str(record.fields["trace_id"]), json.loads(content))
+        return replace(read_span(json.loads(content)), trace_id=str(record.fields["trace_id"]))
     except (TypeError, ValueError, KeyError, ProtocolError):
         return None
 
