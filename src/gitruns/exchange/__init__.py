@@ -2,8 +2,8 @@
 
 What comes in is read as `foreign.ForeignStore` by one package or file for each tracker (`mlflow`, `tensorboard`,
 `wandb`, `dvc`, `table`), and brought by `importing.import_all`: each run keeps what it is there, importing twice is
-once, what is damaged is named and the rest goes on. Nothing that a source names is opened outside of it unasked. What is
-written out is complete and says itself what it is; that changes no run. Readers are loaded when they are used.
+once, what is damaged is named and the rest goes on. Nothing that a source names is opened outside of it unasked.
+What is written out is complete and says itself what it is; that changes no run. Readers are loaded when they are used.
 """
 
 from gitruns.exchange.columns import ATTRIBUTES, RunColumns, read_columns
