@@ -27,6 +27,7 @@ from gitruns.mlflow.exceptions import MlflowException, refused, speaks_mlflow
 from gitruns.protocol import artifacts as kept
 from gitruns.protocol import runs
 from gitruns.protocol.addresses import SCHEME, find_artifacts, model_record
+from gitruns.protocol.artifact_paths import check_folder
 from gitruns.protocol.hub import Hub, hub_at
 from gitruns.protocol.logged_model import source_run_of
 from gitruns.protocol.shown import output_models
@@ -209,7 +210,7 @@ def list_of_run(hub: Hub, run_id: str, path: str | None) -> list[records.FileInf
     listed = [records.FileInfo(one.path, one.is_dir, one.size) for one in kept.list_run(hub, run_id, path)]
     if listed or not path or not path.strip("/"):
         return listed
-    found = logged_model_at(hub, RunId(run_id), kept.check_folder(path))
+    found = logged_model_at(hub, RunId(run_id), check_folder(path))
     if found is None:
         return []
     name = path.strip("/").partition("/")[0]

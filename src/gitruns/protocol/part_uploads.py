@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitruns.protocol import artifacts
+from gitruns.protocol.artifact_paths import target_of
 from gitruns.protocol.errors import ProtocolError, refused
 from gitruns.protocol.hub import Hub
 
@@ -30,7 +31,7 @@ _ABOUT = "about"
 
 def begin(hub: Hub, address: str, count: int) -> str:
     """Begins an upload of so many parts and returns its id; refuses what is no address of a file."""
-    target = artifacts.target_of(address)
+    target = target_of(address)
     if target.record is None or not target.path:
         raise _unsupported()
     artifacts.record_of(hub, target)
@@ -81,7 +82,7 @@ def complete(
     if [number for number, _ in listed] != list(range(1, int(str(about["count"])) + 1)):
         raise refused("Invalid parts: each part of the upload must be listed once")
     folder = _folder(hub, upload_id)
-    artifacts.put(hub, artifacts.target_of(address), artifacts.no_larger_than(limit, _joined(folder, listed)))
+    artifacts.put(hub, target_of(address), artifacts.no_larger_than(limit, _joined(folder, listed)))
     shutil.rmtree(folder, ignore_errors=True)
 
 

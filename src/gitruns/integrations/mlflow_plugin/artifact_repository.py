@@ -12,7 +12,8 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository, verify_artif
 from gitruns.errors import NotFoundError
 from gitruns.integrations.mlflow_plugin.errors import missing, speaks_mlflow
 from gitruns.protocol.addresses import find_artifacts
-from gitruns.protocol.artifacts import Target, remove
+from gitruns.protocol.artifact_paths import Target
+from gitruns.protocol.artifacts import remove
 from gitruns.protocol.hub import hub_at
 
 

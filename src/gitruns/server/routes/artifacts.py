@@ -1,53 +1,22 @@
-"""MLflow's calls for artifacts: proxied ones, listings, and the files that its pages ask for."""
+"""MLflow's calls for artifacts: proxied ones, and listings of runs and logged models."""
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from gitruns.protocol import artifacts, logged_models
-from gitruns.protocol.artifacts import Entry, Found
+from gitruns.protocol.artifact_paths import check_path, target_of
+from gitruns.protocol.artifacts import Entry
 from gitruns.protocol.errors import refused
 from gitruns.protocol.experiments import run_artifacts_at
-from gitruns.protocol.logged_model import model_named
-from gitruns.protocol.registry import RegistryCalls
 from gitruns.protocol.runs import find_run
-from gitruns.server.calls import (
-    AJAX_ONLY,
-    AT_ROOT,
-    Call,
-    Context,
-    Download,
-    Field,
-    Fields,
-    Role,
-    StreamCall,
-    Upload,
-)
+from gitruns.server.artifact_files import sent_file
+from gitruns.server.calls import Call, Context, Download, Field, Fields, Role, StreamCall, Upload
 from gitruns.server.owners import experiment_of_model, experiment_of_run, of_model, of_run
 from gitruns.server.pairs import without_nothing
 
 Body = Mapping[str, Any]
-
-PAGE_UPLOAD_BYTES = 10 << 20
-_AS_TEXT = frozenset(
-    "txt log err cfg conf cnf cf ini properties prop hocon toml yaml yml xml json js py py3 csv tsv md rst ipynb "
-    "MLmodel MLproject".split()
-)
-
-
-def content_type_of(name: str) -> str:
-    """Returns what kind of file a name stands for, as MLflow guesses: what is text in any way is plain text."""
-    plain = name.rpartition("/")[2]
-    if plain.rpartition(".")[2] in _AS_TEXT:
-        return "text/plain; charset=utf-8"
-    return mimetypes.guess_type(plain)[0] or "application/octet-stream"
-
-
-def _sent(found: Found) -> Download:
-    name = found.path.rpartition("/")[2]
-    return Download(found.open, found.size, name, content_type_of(name), found.digest)
 
 
 def _entry_json(entry: Entry) -> Body:
@@ -65,7 +34,7 @@ def upload(context: Context, fields: Fields, body: Upload | None) -> Body:
     """Keeps the body of a request as an artifact; it is in the journal before it is answered."""
     if body is None:
         raise refused("Bad Request. The body is missing.", "BAD_REQUEST")
-    target = artifacts.target_of(fields["artifact_path"])
+    target = target_of(fields["artifact_path"])
     artifacts.put(context.hub, target, _pieces_of(context, body))
     return {}
 
@@ -79,7 +48,7 @@ def _pieces_of(context: Context, body: Upload) -> Iterator[bytes]:
 
 def download(context: Context, fields: Fields, body: Upload | None) -> Download:
     """Answers with a file."""
-    return _sent(artifacts.find(context.hub, artifacts.target_of(fields["artifact_path"])))
+    return sent_file(artifacts.find(context.hub, target_of(fields["artifact_path"])))
 
 
 def list_proxied(context: Context, fields: Fields) -> Body:
@@ -89,13 +58,13 @@ def list_proxied(context: Context, fields: Fields) -> Body:
 
 def delete(context: Context, fields: Fields) -> Body:
     """Takes a file, or all below a folder, away."""
-    artifacts.remove(context.hub, artifacts.target_of(fields["artifact_path"]))
+    artifacts.remove(context.hub, target_of(fields["artifact_path"]))
     return {}
 
 
 def presigned(context: Context, fields: Fields) -> Body:
     """Refuses: bytes go through this server."""
-    artifacts.check_path(fields["artifact_path"])
+    check_path(fields["artifact_path"])
     raise refused("Multipart download is not supported for the current artifact repository", "NOT_IMPLEMENTED")
 
 
@@ -116,50 +85,11 @@ def list_model(context: Context, fields: Fields) -> Body:
     return _files_json(found, model.artifact_uri)
 
 
-def get_of_run(context: Context, fields: Fields, body: Upload | None) -> Download:
-    """Answers with a file of a run."""
-    run = find_run(context.hub, fields["run_id"])
-    return _sent(artifacts.find_in(context.hub, run, artifacts.check_path(fields["path"])))
-
-
-def get_of_model(context: Context, fields: Fields, body: Upload | None) -> Download:
-    """Answers with a file of a logged model."""
-    path = fields.get("artifact_file_path", "")
-    if not path:
-        raise refused('Request must include the "artifact_file_path" query parameter.', "BAD_REQUEST")
-    record = model_named(context.hub, fields["model_id"])
-    return _sent(artifacts.find_in(context.hub, record, artifacts.check_path(path)))
-
-
-def get_of_version(context: Context, fields: Fields, body: Upload | None) -> Download:
-    """Answers with a file of a version of a registered model."""
-    path = artifacts.check_path(fields["path"])
-    found = RegistryCalls(context.hub).found(fields["name"], fields["version"]).version
-    if found.run_id is None or found.path is None:
-        raise refused(f"No such artifact: '{path}'", "RESOURCE_DOES_NOT_EXIST")
-    record = context.hub.repo.get_run(found.run_id)
-    return _sent(artifacts.find_in(context.hub, record, f"{found.path}/{path}" if found.path else path))
-
-
-def upload_of_page(context: Context, fields: Fields, body: Upload | None) -> Body:
-    """Keeps what a page of MLflow's has made, as an artifact of a run."""
-    for name in ("run_uuid", "path"):
-        if not fields.get(name):
-            raise refused(f"Request must specify {name}.")
-    path = artifacts.check_path(fields["path"])
-    data = body.stream.read() if body is not None else b""
-    if not data:
-        raise refused("Request must specify data.")
-    run = find_run(context.hub, fields["run_uuid"])
-    artifacts.put(context.hub, artifacts.Target(run.info.id, None, path), [data])
-    return {}
-
-
 def presigned_upload(context: Context, fields: Fields) -> Body:
     """Refuses: bytes go through this server."""
     if bool(fields.get("run_id")) == bool(fields.get("model_id")):
         raise refused("Exactly one of run_id and model_id must be provided.")
-    artifacts.check_path(fields["path"])
+    check_path(fields["path"])
     if fields.get("run_id"):
         find_run(context.hub, fields["run_id"])
     else:
@@ -172,7 +102,7 @@ def presigned_upload(context: Context, fields: Fields) -> Body:
 
 def presigned_download(context: Context, fields: Fields) -> Body:
     """Refuses: bytes go through this server."""
-    artifacts.check_path(fields["path"])
+    check_path(fields["path"])
     expiration = fields.get("expiration", 900)
     if not 1 <= expiration <= 604_800:
         raise refused(f"expiration must be between 1 and 604800 seconds (got {expiration}).")
@@ -192,10 +122,6 @@ def of_address(context: Context, fields: Fields) -> Collection[str]:
     return () if found is None else (str(found),)
 
 
-def _of_page(context: Context, fields: Fields) -> Collection[str]:
-    return experiment_of_run(context, fields.get("run_uuid", ""))
-
-
 def _of_either(context: Context, fields: Fields) -> Collection[str]:
     if fields.get("model_id"):
         return experiment_of_model(context, fields["model_id"])
@@ -207,8 +133,6 @@ _FILE = f"{_ROOT}/artifacts/{{artifact_path:path}}"
 _MODEL = "/2.0/mlflow/logged-models/{model_id}"
 _TEXT, _NEEDED = Field("string"), Field("string", required=True)
 _ADDRESS = {"artifact_path": _NEEDED}
-_MODEL_FILE = {"model_id": _NEEDED, "artifact_file_path": _TEXT}
-_VERSION_FILE = {"name": _NEEDED, "version": _NEEDED, "path": _NEEDED}
 _READ = Role.READER
 
 CALLS = (
@@ -267,37 +191,5 @@ CALLS = (
         {"model_id": _NEEDED, "artifact_directory_path": _TEXT, "page_token": _TEXT},
         _READ,
         experiment_of=of_model,
-    ),
-    StreamCall(
-        "GET", f"{_MODEL}/artifacts/files", "GetLoggedModelArtifact", get_of_model, _MODEL_FILE, _READ, of_model
-    ),
-    StreamCall(
-        "GET",
-        "/get-artifact",
-        "GetArtifact",
-        get_of_run,
-        {"run_id": _NEEDED, "path": _NEEDED},
-        _READ,
-        of_run,
-        below=AT_ROOT,
-    ),
-    StreamCall(
-        "GET",
-        "/model-versions/get-artifact",
-        "GetModelVersionArtifact",
-        get_of_version,
-        _VERSION_FILE,
-        _READ,
-        below=AT_ROOT,
-    ),
-    StreamCall(
-        "POST",
-        "/2.0/mlflow/upload-artifact",
-        "UploadArtifactOfPage",
-        upload_of_page,
-        {"run_uuid": _TEXT, "path": _TEXT},
-        experiment_of=_of_page,
-        limit_bytes=PAGE_UPLOAD_BYTES,
-        below=AJAX_ONLY,
     ),
 )

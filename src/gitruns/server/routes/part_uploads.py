@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from gitruns.protocol import artifacts, part_uploads
+from gitruns.protocol.artifact_paths import check_path
 from gitruns.protocol.errors import refused
 from gitruns.server.calls import Answer, Call, Context, Field, Fields, Role, StreamCall, Upload
 from gitruns.server.fields import invalid_field
@@ -19,7 +20,7 @@ MAX_PART_BYTES = 5 << 30
 def _address(fields: Fields) -> str:
     """Returns the address of the file: the folder is in the path of the call, the name at the end of the client's."""
     name = fields["path"].replace("\\", "/").rpartition("/")[2]
-    return artifacts.check_path(f"{fields['artifact_path'].rstrip('/')}/{name}")
+    return check_path(f"{fields['artifact_path'].rstrip('/')}/{name}")
 
 
 def create(context: Context, fields: Fields) -> Body:
