@@ -170,8 +170,8 @@ class Records:
         """Yields the records of a kind whose fields equal those of `where`, newest `time_ms` first, then by id.
 
         `since_ms` is the least `time_ms`, `until_ms` the first that is too late. Deleted ones only with `deleted`.
-        Found quickly are time, the text of `INDEXED_FIELDS`, and `runs/<run id>` that is true; other fields are looked at
-        record by record.
+        Found quickly are time, the text of `INDEXED_FIELDS`, and `runs/<run id>` that is true; other fields are
+        looked at record by record.
         """
         found = self.index.select(kind, where or {}, since_ms=since_ms, until_ms=until_ms, deleted=deleted)
         return found if limit is None else islice(found, limit)
