@@ -135,6 +135,19 @@ def test_slow_clients_keep_nobody_waiting(shared_server: Served) -> None:
 
 
 @pytest.mark.slow
+def test_an_upload_that_has_stopped_does_not_keep_the_server(server: Served) -> None:
+    run = server.post(CREATE, {"experiment_id": "0"}).json["run"]["info"]["run_id"]
+    path = f"/api/2.0/mlflow-artifacts/artifacts/{run}/artifacts/slow"
+    with server.connect() as connection:
+        connection.sendall(f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {4 << 20}\r\n\r\n".encode())
+        connection.sendall(bytes(2 << 20))
+        time.sleep(0.5)
+        server.process.terminate()
+        assert server.process.wait(timeout=40) == 0
+    assert "Traceback" not in server.said()
+
+
+@pytest.mark.slow
 def test_slow_clients_are_given_up(shared_server: Served) -> None:
     with shared_server.connect() as head, shared_server.connect() as body, shared_server.connect() as silent:
         head.sendall(b"GET /health HTTP/1.1\r\nHos")

@@ -6,11 +6,13 @@ Written on ASGI itself: a framework's routing and middleware would cost more tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from gitruns.errors import GitRunsError
@@ -21,7 +23,7 @@ from gitruns.server.access_log import AccessLog, access_line
 from gitruns.server.admission import Admission, Caller
 from gitruns.server.answers import Send, as_bytes
 from gitruns.server.auth.doors import Doors
-from gitruns.server.bodies import ClientGoneError, Receive, Refusal, check_content_type, parse_object, read_body
+from gitruns.server.bodies import ClientGoneError, Receive, Refusal, before, check_content_type, parse_object, read_body
 from gitruns.server.calls import AnyCall, Call, Context, Result, Role, StreamCall
 from gitruns.server.numbers import Numbers
 from gitruns.server.outlet import Outlet, deliver
@@ -32,6 +34,7 @@ from gitruns.server.uploads import receive_upload
 
 _logger = logging.getLogger("gitruns.server")
 
+_END_TIMEOUT_S = 10.0
 CLIENT_GONE = 499
 """What the access log says of a client that went away; nobody hears it."""
 
@@ -78,12 +81,19 @@ class App:
             return
         await send({"type": "lifespan.startup.complete"})
         await receive()
-        self._calls.shutdown(wait=True)
-        self._streams.shutdown(wait=True, cancel_futures=True)
+        await self._end_threads()
         self._hub.logs.close()  # runs stay open for whoever logs to them next
         if self._access_log is not None:
             self._access_log.flush()
         await send({"type": "lifespan.shutdown.complete"})
+
+    async def _end_threads(self) -> None:
+        """Waits for what is being done, which may need this event loop, but not for what does not come to an end."""
+        loop = asyncio.get_running_loop()
+        for pool in (self._calls, self._streams):
+            ended = loop.run_in_executor(None, partial(pool.shutdown, cancel_futures=True))
+            with contextlib.suppress(TimeoutError):
+                await before(loop.time() + _END_TIMEOUT_S, ended)
 
     # One request
 
@@ -120,6 +130,9 @@ class App:
             await self._answer(request, receive, outlet)
         except ClientGoneError:
             outlet.status = CLIENT_GONE
+        except asyncio.CancelledError:  # the server has waited long enough for this, and stops
+            if not outlet.started:
+                await outlet.refuse(503, "TEMPORARILY_UNAVAILABLE", "the server stops: try again")
         except Refusal as refusal:
             await outlet.refuse(refusal.status, refusal.code, refusal.message, refusal.headers)
         except ProtocolError as error:

@@ -6,6 +6,7 @@ import asyncio
 import io
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from gitruns.server.bodies import (
@@ -38,6 +39,7 @@ class Incoming(io.RawIOBase):
         self._started_s = time.monotonic()
         self._piece = memoryview(b"")
         self._more = True
+        self._coming: Future[Any] | None = None
         self.taken = 0
 
     def readable(self) -> bool:
@@ -54,7 +56,11 @@ class Incoming(io.RawIOBase):
         return count
 
     def _fetch(self) -> None:
-        message = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+        self._coming = asyncio.run_coroutine_threadsafe(self._next(), self._loop)
+        try:
+            message = self._coming.result()
+        except CancelledError:
+            raise ClientGoneError from None
         self._piece = memoryview(message.get("body", b""))
         self._more = bool(message.get("more_body"))
         self.taken += len(self._piece)
@@ -65,6 +71,11 @@ class Incoming(io.RawIOBase):
         slowest_s = BODY_TIMEOUT_S + self.taken / MIN_BYTES_PER_S
         if self._more and time.monotonic() - self._started_s > slowest_s:
             raise Refusal(408, "BAD_REQUEST", "the body of the request comes too slowly")
+
+    def abandon(self) -> None:
+        """Has the thread that reads end: nobody waits for what it does any more. To be called by the event loop."""
+        if self._coming is not None:
+            self._coming.cancel()
 
     async def _next(self) -> Any:
         return await next_piece(self._receive, self._loop.time() + BODY_TIMEOUT_S)
@@ -86,5 +97,9 @@ async def receive_upload(
     if not request.has_body or (length is not None and length <= AT_ONCE_BYTES):
         body = await read_body(receive, request.headers, AT_ONCE_BYTES) if request.has_body else b""
         return await run(Upload(io.BytesIO(body), len(body), kind, names))
-    stream = io.BufferedReader(Incoming(receive, length, call.limit_bytes), 1 << 16)
-    return await run(Upload(stream, length, kind, names))
+    incoming = Incoming(receive, length, call.limit_bytes)
+    try:
+        return await run(Upload(io.BufferedReader(incoming, 1 << 16), length, kind, names))
+    except asyncio.CancelledError:
+        incoming.abandon()
+        raise
