@@ -248,11 +248,14 @@ class Attack:
 
 
 class Attacks:
-    """Makes requests for one route. `facts` are what stands in braces in the texts: `outside`, `trap`, `run`."""
+    """Makes requests for one route. `facts` are what stands for words in the texts below: `outside`, `trap`, `run`.
+
+    `home` is the experiment that is named, by default the first one.
+    """
 
     def __init__(self, call: AnyCall, facts: Mapping[str, str]) -> None:
         self.call = call
-        self._facts = facts
+        self._facts = {"home": "0", **facts}
         self._changes = call.method in ("POST", "PUT", "PATCH", "DELETE")
         self._in_path = re.findall(r"\{([\w.]+)(?::path)?\}", call.path)
         self._good = {name: self._good_value(name) for name in call.fields}
@@ -418,7 +421,8 @@ GOOD: Mapping[tuple[str, str], Any] = {
     ("", "source_run_id"): "<run>",
     ("", "other"): "<run>",
     ("GetMetricHistoryBulk", "run_id"): ["<run>"],
-    ("", "experiment_id"): "0",
+    ("", "experiment_id"): "<home>",
+    ("", "experiment_ids"): ["<home>"],
     ("", "experiment_name"): "Default",
     ("", "artifact_path"): "<run>/artifacts/notes/a.txt",
     ("", "path"): "notes/a.txt",
@@ -487,7 +491,7 @@ GOOD: Mapping[tuple[str, str], Any] = {
     ("", "trace"): {
         "trace_info": {
             "trace_id": _TRACE,
-            "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}},
+            "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "<home>"}},
             "request_time": _TIME,
             "execution_duration": "1.5s",
             "state": "OK",
@@ -498,7 +502,7 @@ GOOD: Mapping[tuple[str, str], Any] = {
             "response_preview": "a",
         }
     },
-    ("", "locations"): [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}],
+    ("", "locations"): [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "<home>"}}],
     ("", "prompt_versions"): [{"name": "p", "version": "1"}],
     ("", "dataset_id"): "<dataset>",
     ("", "records"): '[{"inputs": {"q": "x"}, "expectations": {"a": 1}, "tags": {"k": "v"}}]',
