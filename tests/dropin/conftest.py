@@ -44,13 +44,13 @@ def inside(project: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 def leave() -> None:
     """Ends what is open, and forgets what was chosen."""
-    from gitruns.mlflow import active, finding, set_tracking_uri
+    from gitruns.mlflow import active, model_calls, set_tracking_uri
     from gitruns.protocol import hub
     from gitruns.tracking import fluent
 
     while fluent.current_log() is not None:
         fluent.end_run()
     active._experiment_id = fluent._experiment = fluent._last_run = None
-    finding._last_model = None
+    model_calls._last_model = None
     set_tracking_uri("gitruns:")
     hub.close_all()

@@ -43,6 +43,17 @@ if TYPE_CHECKING:
         start_run,
     )
     from gitruns.mlflow.address import get_tracking_uri, is_tracking_uri_set, set_tracking_uri
+    from gitruns.mlflow.artifact_calls import (
+        load_table,
+        log_artifact,
+        log_artifacts,
+        log_dict,
+        log_figure,
+        log_image,
+        log_stream,
+        log_table,
+        log_text,
+    )
     from gitruns.mlflow.autologging import autolog
     from gitruns.mlflow.client import MlflowClient
     from gitruns.mlflow.config import (
@@ -58,28 +69,15 @@ if TYPE_CHECKING:
     from gitruns.mlflow.finding import (
         create_experiment,
         delete_experiment,
-        delete_logged_model_tag,
         delete_run,
-        finalize_logged_model,
         get_experiment,
         get_experiment_by_name,
-        get_logged_model,
         get_parent_run,
         get_run,
-        initialize_logged_model,
-        last_logged_model,
-        log_model_params,
-        log_outputs,
-        register_model,
         restore_experiment,
         restore_run,
         search_experiments,
-        search_logged_models,
-        search_model_versions,
-        search_registered_models,
         search_runs,
-        set_logged_model_tags,
-        set_model_version_tag,
     )
     from gitruns.mlflow.image import Image
     from gitruns.mlflow.logging import (
@@ -87,25 +85,31 @@ if TYPE_CHECKING:
         delete_tag,
         flush_artifact_async_logging,
         flush_async_logging,
-        load_table,
-        log_artifact,
-        log_artifacts,
-        log_dict,
-        log_figure,
-        log_image,
         log_input,
         log_inputs,
         log_metric,
         log_metrics,
         log_param,
         log_params,
-        log_stream,
-        log_table,
-        log_text,
         set_experiment_tag,
         set_experiment_tags,
         set_tag,
         set_tags,
+    )
+    from gitruns.mlflow.model_calls import (
+        delete_logged_model_tag,
+        finalize_logged_model,
+        get_logged_model,
+        initialize_logged_model,
+        last_logged_model,
+        log_model_params,
+        log_outputs,
+        register_model,
+        search_logged_models,
+        search_model_versions,
+        search_registered_models,
+        set_logged_model_tags,
+        set_model_version_tag,
     )
 
 _MODULES = frozenset("artifacts client config data entities exceptions models pyfunc sklearn tracking types".split())
@@ -113,6 +117,9 @@ _MODULES = frozenset("artifacts client config data entities exceptions models py
 _HOMES = {
     "active": "ActiveRun active_run end_run get_artifact_uri last_active_run set_experiment start_run",
     "address": "get_tracking_uri is_tracking_uri_set set_tracking_uri",
+    "artifact_calls": (
+        "load_table log_artifact log_artifacts log_dict log_figure log_image log_stream log_table log_text"
+    ),
     "autologging": "autolog",
     "client": "MlflowClient",
     "config": (
@@ -121,17 +128,18 @@ _HOMES = {
     ),
     "exceptions": "MlflowException",
     "finding": (
-        "create_experiment delete_experiment delete_logged_model_tag delete_run finalize_logged_model get_experiment "
-        "get_experiment_by_name get_logged_model get_parent_run get_run initialize_logged_model last_logged_model "
-        "log_model_params log_outputs register_model restore_experiment restore_run search_experiments "
-        "search_logged_models search_model_versions search_registered_models search_runs set_logged_model_tags "
-        "set_model_version_tag"
+        "create_experiment delete_experiment delete_run get_experiment get_experiment_by_name get_parent_run get_run "
+        "restore_experiment restore_run search_experiments search_runs"
     ),
     "image": "Image",
     "logging": (
-        "delete_experiment_tag delete_tag flush_artifact_async_logging flush_async_logging load_table log_artifact "
-        "log_artifacts log_dict log_figure log_image log_input log_inputs log_metric log_metrics log_param log_params "
-        "log_stream log_table log_text set_experiment_tag set_experiment_tags set_tag set_tags"
+        "delete_experiment_tag delete_tag flush_artifact_async_logging flush_async_logging log_input log_inputs "
+        "log_metric log_metrics log_param log_params set_experiment_tag set_experiment_tags set_tag set_tags"
+    ),
+    "model_calls": (
+        "delete_logged_model_tag finalize_logged_model get_logged_model initialize_logged_model last_logged_model "
+        "log_model_params log_outputs register_model search_logged_models search_model_versions "
+        "search_registered_models set_logged_model_tags set_model_version_tag"
     ),
 }
 """Where the public names live: each is imported when it is first asked for."""

@@ -12,7 +12,6 @@ from gitruns.mlflow.exceptions import all_speak_mlflow, refused
 from gitruns.protocol import artifacts, logged_models
 from gitruns.protocol.hub import Hub
 from gitruns.protocol.logged_model import model_named
-from gitruns.protocol.model_points import log_points_on_models
 from gitruns.tracking import contents
 from gitruns.tracking.search import PagedList
 
@@ -112,10 +111,6 @@ class LoggedModelCalls:
     def _log_of_model(self, model_id: str) -> Any:
         hub = self.hub
         return hub.logs.get(model_named(hub, model_id).info.id)
-
-    def log_on_models(self, run_id: str, metrics: Sequence[records.Metric]) -> None:
-        """Logs those of some points of a run that were measured on a logged model to that model too."""
-        log_points_on_models(self.hub, run_id, metrics)
 
 
 def _texts(pairs: Mapping[str, Any] | None) -> dict[str, str]:

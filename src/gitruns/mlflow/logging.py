@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from gitruns.entities.ids import RunId
-from gitruns.mlflow.active import current_log, current_run_id, experiment_id, keeps_runs
-from gitruns.mlflow.client import MlflowClient, fitting, folder_below, point
+from gitruns.mlflow.active import current_log, current_run_id, experiment_id
+from gitruns.mlflow.client import MlflowClient
 from gitruns.mlflow.exceptions import speaks_mlflow
-from gitruns.mlflow.figures import log_figure_in
-from gitruns.mlflow.tables import note_table
+from gitruns.mlflow.log_calls import fitting, point
 from gitruns.protocol import checks
 from gitruns.protocol.shown import PARENT_TAG, RUN_NAME_TAG
 from gitruns.repo import RunLog
-from gitruns.tracking import contents
 from gitruns.tracking import fluent as native
 
 _FACTS = (RUN_NAME_TAG, PARENT_TAG)
@@ -37,7 +34,7 @@ def _answer(synchronous: bool | None) -> RunOperations | None:
     return _DONE if synchronous is False else None
 
 
-def _log_of(run_id: str | None) -> RunLog:
+def log_of(run_id: str | None) -> RunLog:
     """Returns the open log of a run, by default of the current one."""
     log = native.current_log()
     if run_id is None or (log is not None and log.run_id == run_id):
@@ -60,7 +57,7 @@ def log_metric(
     """Logs one point of a metric to the current run; when it returns, a kill of the process cannot lose it."""
     checks.check_key(key, "name")
     if model_id is None and dataset is None:
-        _log_of(run_id).log_metric(key, value, step, timestamp)
+        log_of(run_id).log_metric(key, value, step, timestamp)
     else:
         _log_with_model(run_id or current_run_id(), {key: value}, step, timestamp, model_id, dataset)
     return _answer(synchronous)
@@ -80,7 +77,7 @@ def log_metrics(
     for key in metrics:
         checks.check_key(key, "name")
     if model_id is None and dataset is None:
-        _log_of(run_id).log_metrics(metrics, step, timestamp)
+        log_of(run_id).log_metrics(metrics, step, timestamp)
     else:
         _log_with_model(run_id or current_run_id(), metrics, step, timestamp, model_id, dataset)
     return _answer(synchronous)
@@ -98,7 +95,7 @@ def _log_with_model(
 @speaks_mlflow
 def log_param(key: str, value: Any, synchronous: bool | None = None) -> Any:
     """Logs one param and returns its value; a param is write-once, the same value again is fine."""
-    _log_of(None).log_params({key: fitting(key, value)})
+    log_of(None).log_params({key: fitting(key, value)})
     return _answer(synchronous) or value
 
 
@@ -107,7 +104,7 @@ def log_params(
     params: Mapping[str, Any], synchronous: bool | None = None, run_id: str | None = None
 ) -> RunOperations | None:
     """Logs params: all of them, or none when one is refused."""
-    _log_of(run_id).log_params({key: fitting(key, value) for key, value in params.items()})
+    log_of(run_id).log_params({key: fitting(key, value) for key, value in params.items()})
     return _answer(synchronous)
 
 
@@ -122,7 +119,7 @@ def set_tags(tags: Mapping[str, Any], synchronous: bool | None = None) -> RunOpe
     """Sets tags of the current run."""
     checked = dict(checks.check_tag(key, str(value)) for key, value in tags.items())
     plain = {key: text for key, text in checked.items() if key not in _FACTS}
-    log = _log_of(None)
+    log = log_of(None)
     if plain:
         log.set_tags(plain)
     for key in checked.keys() - plain.keys():
@@ -176,7 +173,7 @@ def log_inputs(
     models: Sequence[Any] | None = None,
 ) -> None:
     """Logs datasets and logged models that the current run reads."""
-    log = _log_of(None)
+    log = log_of(None)
     count = len(datasets or ())
     told = zip(datasets or (), contexts or [None] * count, tags_list or [None] * count, strict=True)
     for dataset, context, tags in told:
@@ -193,80 +190,6 @@ def _described(dataset: Any, context: str | None, tags: Mapping[str, str] | None
         return dataclasses.replace(found, tags=tuple((tags or {}).items()))
 
     return describe
-
-
-# Artifacts
-
-
-@speaks_mlflow
-def log_artifact(local_path: str | Path, artifact_path: str | None = None, run_id: str | None = None) -> None:
-    """Keeps a file (or a folder) as artifacts of a run."""
-    path = Path(local_path)
-    if not path.exists():
-        raise FileNotFoundError(f"No such file or directory: '{local_path}'")
-    _log_of(run_id).add_path(path, folder_below(path, artifact_path))
-
-
-@speaks_mlflow
-def log_artifacts(local_dir: str | Path, artifact_path: str | None = None, run_id: str | None = None) -> None:
-    """Keeps all files of a folder as artifacts of a run."""
-    contents.log_folder(_log_of(run_id), Path(local_dir), artifact_path)
-
-
-@speaks_mlflow
-def log_text(text: str, artifact_file: str, run_id: str | None = None) -> None:
-    """Keeps text as an artifact."""
-    contents.log_text(_log_of(run_id), text, artifact_file)
-
-
-@speaks_mlflow
-def log_dict(dictionary: Any, artifact_file: str, run_id: str | None = None) -> None:
-    """Keeps a mapping or list as an artifact: YAML by the ending, else JSON."""
-    contents.log_dict(_log_of(run_id), dictionary, artifact_file)
-
-
-@speaks_mlflow
-def log_stream(stream: BinaryIO, artifact_file: str, run_id: str | None = None) -> None:
-    """Keeps what a stream gives as an artifact."""
-    _log_of(run_id).add_bytes(stream.read(), artifact_file)
-
-
-@speaks_mlflow
-def log_figure(figure: Any, artifact_file: str, *, save_kwargs: Mapping[str, Any] | None = None) -> None:
-    """Keeps a matplotlib or plotly figure; `save_kwargs` go to matplotlib's `savefig` or plotly's writer."""
-    log_figure_in(_log_of(None), figure, artifact_file, save_kwargs)
-
-
-@speaks_mlflow
-def log_image(
-    image: Any,
-    artifact_file: str | None = None,
-    key: str | None = None,
-    step: int | None = None,
-    timestamp: int | None = None,
-    synchronous: bool | None = False,
-) -> None:
-    """Keeps an image as an artifact: a named file, or one of a `key`'s images at a `step`."""
-    contents.log_image(_log_of(None), image, artifact_file, key=key, step=step, time_ms=timestamp)
-
-
-@speaks_mlflow
-def log_table(data: Any, artifact_file: str, run_id: str | None = None) -> None:
-    """Keeps a table (DataFrame or dict of columns) as an artifact; the same file again appends rows."""
-    log = _log_of(run_id)
-    if native.current_log() is not log:
-        MlflowClient().log_table(log.run_id, data, artifact_file)
-        return
-    native.log_table(data, artifact_file)
-    if keeps_runs():
-        note_table(MlflowClient(), log.run_id, artifact_file)
-
-
-def load_table(
-    artifact_file: str, run_ids: Sequence[str] | None = None, extra_columns: Sequence[str] | None = None
-) -> Any:
-    """Returns the tables of that name of some runs, by default of all of the experiment, as one DataFrame."""
-    return MlflowClient().load_table(experiment_id(), artifact_file, run_ids, extra_columns)
 
 
 # Waiting: nothing is ever waited for

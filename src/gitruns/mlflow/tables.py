@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from gitruns.mlflow.entities.records import Run
+from gitruns.mlflow.entities.views import run_record
 from gitruns.mlflow.exceptions import MlflowException, refused
-
-if TYPE_CHECKING:
-    from gitruns.mlflow.client import MlflowClient
-    from gitruns.mlflow.entities.records import Run
+from gitruns.protocol import logging, runs
+from gitruns.protocol.artifact_paths import check_path
+from gitruns.protocol.artifacts import find_in
+from gitruns.protocol.errors import ProtocolError
+from gitruns.protocol.hub import Hub
 
 TABLES_TAG = "mlflow.loggedArtifacts"
 _LARGEST_PAGE = 50_000
 
 
-def note_table(client: MlflowClient, run_id: str, artifact_file: str) -> None:
+def note_table(hub: Hub, run_id: str, artifact_file: str) -> None:
     """Notes a table in the run's tag, where MLflow's own `load_table` looks for it."""
     told = {"path": artifact_file, "type": "table"}
-    known = json.loads(client.get_run(run_id).data.tags.get(TABLES_TAG, "[]"))
+    known = json.loads(runs.find_run(hub, run_id).tags.get(TABLES_TAG, "[]"))
     if told not in known:
-        client.set_tag(run_id, TABLES_TAG, json.dumps([*known, told]))
+        logging.set_tag(hub, run_id, TABLES_TAG, json.dumps([*known, told]))
 
 
 def load_tables(
-    client: MlflowClient,
+    hub: Hub,
     experiment_id: str,
     artifact_file: str,
     run_ids: Sequence[str] | None,
@@ -34,10 +37,10 @@ def load_tables(
     """Returns the tables as one DataFrame; `extra_columns` are facts of the run, as `run_id` or `params.lr`."""
     import pandas as pd
 
-    found = _runs(client, experiment_id, run_ids)
+    found = _runs(hub, experiment_id, run_ids)
     frames = []
     for run in found:
-        frame = _table(client, run, artifact_file)
+        frame = _table(hub, run, artifact_file)
         if frame is None:
             continue
         for column in extra_columns or ():
@@ -50,20 +53,15 @@ def load_tables(
     return pd.concat(frames, ignore_index=True)
 
 
-def _runs(client: MlflowClient, experiment_id: str, run_ids: Sequence[str] | None) -> list[Run]:
+def _runs(hub: Hub, experiment_id: str, run_ids: Sequence[str] | None) -> list[Run]:
     if run_ids is not None:
-        return [client.get_run(run_id) for run_id in run_ids]
-    return list(client.search_runs([experiment_id], max_results=_LARGEST_PAGE))
+        return [run_record(runs.get_run(hub, run_id)) for run_id in run_ids]
+    return [run_record(one) for one in runs.search_runs(hub, [experiment_id], max_results=_LARGEST_PAGE)[0]]
 
 
-def _table(client: MlflowClient, run: Run, artifact_file: str) -> Any:
+def _table(hub: Hub, run: Run, artifact_file: str) -> Any:
     import pandas as pd
 
-    from gitruns.protocol import runs
-    from gitruns.protocol.artifacts import check_path, find_in
-    from gitruns.protocol.errors import ProtocolError
-
-    hub = client.hub
     try:
         file = find_in(hub, runs.find_run(hub, run.info.run_id), check_path(artifact_file))
     except ProtocolError:

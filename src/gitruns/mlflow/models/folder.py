@@ -112,7 +112,7 @@ def log_folder(
 
     On a node that only keeps journals it becomes artifacts of the run: `runs:/ID/NAME` in both cases.
     """
-    from gitruns.mlflow import active, finding, logging
+    from gitruns.mlflow import active, artifact_calls, model_calls
 
     run = run_id or active.current_run_id()
     place = name or artifact_path or "model"
@@ -121,11 +121,11 @@ def log_folder(
         if not active.keeps_runs():
             model = Model(artifact_path=place, run_id=run)
             _save_clean(save, folder, model)
-            logging.log_artifacts(folder, place, run_id=run)
+            artifact_calls.log_artifacts(folder, place, run_id=run)
             return model.get_model_info()
         info = _log_record(save, folder, place, run, params, tags, model_type, step, model_id)
     if registered_model_name is not None:
-        made = finding.register_model(info.model_uri, registered_model_name)
+        made = model_calls.register_model(info.model_uri, registered_model_name)
         info.registered_model_version = made.version
     return info
 
@@ -150,7 +150,7 @@ def _log_record(
     """Keeps a model as a record of its own, which is sealed into git whether saving it succeeds or fails."""
     from gitruns.mlflow.client import MlflowClient
     from gitruns.mlflow.entities.records import LoggedModelOutput
-    from gitruns.mlflow.finding import begin_logged_model
+    from gitruns.mlflow.model_calls import begin_logged_model
 
     client = MlflowClient()
     cut = {key: str(value)[:_LONGEST_PARAM] for key, value in (params or {}).items()}

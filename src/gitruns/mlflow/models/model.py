@@ -126,7 +126,7 @@ class Model:
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Model:
         """Returns what the file says; what is not known here is kept."""
-        known = dict(said)
+        known = {str(key): value for key, value in said.items()}
         if isinstance(known.get("signature"), Mapping):
             known["signature"] = ModelSignature.from_dict(known["signature"])
         return cls(**known)

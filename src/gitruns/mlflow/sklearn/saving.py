@@ -183,7 +183,7 @@ def load_model(model_uri: str | Path, dst_path: str | None = None, *, trust: boo
 
 def load_from(folder: Path, said: Mapping[str, Any], trust: bool | None) -> Any:
     """Returns the model in a folder; `said` is what `MLmodel` says of the flavor."""
-    file = folders.file_in(folder, said["pickled_model"])
+    file = folders.file_in(folder, said.get("pickled_model"))
     return pickles.load(
         file,
         str(said.get("serialization_format", pickles.PICKLE)),

@@ -12,7 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from gitruns.mlflow import active, logging
+from gitruns.mlflow import active, artifact_calls, logging
 from gitruns.mlflow.client import MlflowClient
 from gitruns.mlflow.models.pickles import CLOUDPICKLE, PICKLE, is_installed
 from gitruns.mlflow.models.signature import ModelSignature, infer_signature
@@ -113,7 +113,7 @@ class Training:
         elif self.labels is None:
             self._say("training metrics are not logged: there are no labels")
         _try("pictures", lambda: self._log_pictures(trained))
-        _try("estimator.html", lambda: logging.log_text(measuring.page_of(self.estimator), "estimator.html"))
+        _try("estimator.html", lambda: artifact_calls.log_text(measuring.page_of(self.estimator), "estimator.html"))
         if searching.is_search(self.estimator):
             self._log_search(signature, example)
 
@@ -181,7 +181,7 @@ class Training:
             tags = {AUTOLOGGING_TAG: "sklearn", **estimator_tags(search.estimator)}
             children = searching.Children(MlflowClient(), search, MlflowClient().get_run(self.run_id), tags, best_id)
             _try("child runs", lambda: children.log(self.options.max_tuning_runs, self._say))
-            _try("cv_results.csv", lambda: logging.log_text(searching.results_text(search), "cv_results.csv"))
+            _try("cv_results.csv", lambda: artifact_calls.log_text(searching.results_text(search), "cv_results.csv"))
 
 
 def estimator_tags(estimator: Any) -> dict[str, str]:
