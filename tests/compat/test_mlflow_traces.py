@@ -43,7 +43,7 @@ def _assessed(one: Any) -> dict[str, Any]:
     found = dict(one.to_dictionary())
     for name in ("assessment_id", "create_time", "last_update_time", "trace_id"):
         found.pop(name, None)
-    if one.expectation is not None:
+    if one.feedback is None:
         found.pop("valid", None)  # over HTTP the client does not read it
     return found | {"run": one.run_id, "overrides": bool(one.overrides)}
 
@@ -779,5 +779,67 @@ def test_numbers_over_traces(same: Same) -> None:
             transcript.say(
                 f"{first} with {second}", (*(round(one, 9) if one == one else "NaN" for one in shown), counts)
             )
+
+    same(scenario)
+
+
+def test_issues(same: Same) -> None:
+    pytest.importorskip("mlflow.entities.issue", reason="issues are of later versions")
+
+    def scenario(mlflow: Any, transcript: Transcript) -> None:
+        from mlflow.entities import IssueReference
+        from mlflow.entities.issue import IssueSeverity, IssueStatus
+
+        experiment = transcript.experiment(mlflow.MlflowClient().create_experiment("troubled"))
+        store = _store(mlflow)
+        run_id = mlflow.MlflowClient().create_run(experiment).info.run_id
+
+        def shown(one: Any) -> Any:
+            told = one.to_dictionary()
+            left_out = ("issue_id", "experiment_id", "created_timestamp", "last_updated_timestamp")
+            return {key: value for key, value in told.items() if key not in left_out}
+
+        first = store.create_issue(experiment, "slow", "takes long", severity=IssueSeverity.LOW)
+        second = store.create_issue(
+            experiment,
+            "wrong",
+            "says nonsense",
+            status=IssueStatus.RESOLVED,
+            severity=IssueSeverity.HIGH,
+            root_causes=["the prompt"],
+            categories=["quality", "answers"],
+            source_run_id=run_id,
+            created_by="ada",
+        )
+        store.create_issue(experiment, "odd", "hm")
+        for one in (first, second):
+            transcript.say("made", shown(store.get_issue(one.issue_id)))
+        changed = store.update_issue(first.issue_id, status=IssueStatus.REJECTED, severity=IssueSeverity.MEDIUM)
+        transcript.say("changed", shown(changed))
+        transcript.say("renamed", shown(store.update_issue(first.issue_id, name="slower", description="and slower")))
+        transcript.refused("none", store.get_issue, "iss-nothing")
+        transcript.refused("change none", store.update_issue, "iss-nothing", name="x")
+        transcript.refused("no experiment", store.create_issue, "12345", "x", "y")
+        trace_id = store.start_trace(_info(mlflow, transcript, experiment, 1)).trace_id
+        reference = IssueReference(issue_id=first.issue_id, issue_name="slow", trace_id=trace_id, rationale="3 s")
+        transcript.say("named", _assessed(store.create_assessment(reference)) | {"assessment_name": ""})
+        found = store.search_traces([experiment], f"issue.id = '{first.issue_id}'")[0]
+        transcript.say("its traces", [one.trace_id for one in found])
+        transcript.say("counted", [shown(one) for one in store.search_issues(experiment, include_trace_count=True)])
+        for text in (
+            "",
+            "status = 'pending'",
+            f"status != 'pending' AND source_run_id = '{run_id}'",
+            "name = 'x'",
+            "status > 'a'",
+        ):
+
+            def names(text: str = text) -> list[str]:
+                return [one.name for one in store.search_issues(experiment, text)]
+
+            transcript.refused(f"search {text}", names, words=False)
+        page = store.search_issues(experiment, max_results=2)
+        rest = store.search_issues(experiment, max_results=2, page_token=page.token)
+        transcript.say("pages", ([one.name for one in page], [one.name for one in rest], rest.token or None))
 
     same(scenario)

@@ -126,6 +126,24 @@ def parse_sum_filter(text: str) -> tuple[str, str, str]:
     return name.prefix, name.text, value.text
 
 
+def parse_issue_filter(text: str | None) -> list[tuple[str, str, str]]:
+    """Returns key, comparator and value of each clause of a filter of issues; raises `ProtocolError`."""
+    lexer = _TraceLexer(text or "", frozenset(), joined=False)
+    found = []
+    while (name := lexer.take()).kind is not TokenKind.END:
+        if name.keyword == "and":
+            continue
+        sign, value = lexer.take(), lexer.take()
+        if name.text not in ("status", "source_run_id") or name.prefix:
+            raise refused(f"Invalid filter field '{name.text}'. Supported fields: ['source_run_id', 'status']")
+        if sign.text not in ("=", "!="):
+            raise refused(f"Invalid comparator '{sign.text}'. Supported comparators: ['!=', '=']")
+        if value.kind not in (TokenKind.TEXT, TokenKind.QUOTED):
+            raise refused(f"Expected a quoted string value for {name.text}. Got value {value.text}")
+        found.append((name.text, sign.text, value.text))
+    return found
+
+
 class _TraceLexer(Lexer):
     """Reads `span.attributes.key` as one name; what is no token at all is an invalid clause."""
 

@@ -1,4 +1,4 @@
-"""The tracking store's calls for scorers and evaluation datasets: their meaning is in `protocol`."""
+"""The tracking store's calls for scorers, evaluation datasets and issues: their meaning is in `protocol`."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from mlflow.store.entities.paged_list import PagedList
 
 from gitruns.integrations.mlflow_plugin.base import StoreBase
 from gitruns.integrations.mlflow_plugin.errors import speaks_mlflow
-from gitruns.protocol import evaluation_datasets, scorers
+from gitruns.protocol import evaluation_datasets, issues, scorers
 from gitruns.protocol.evaluation_dataset import EvaluationDataset, Row
+from gitruns.protocol.issues import Issue
 from gitruns.protocol.scorers import Scorer
 
 
 @speaks_mlflow
 class JudgingCalls(StoreBase):
-    """Registers scorers, keeps evaluation datasets and their rows."""
+    """Registers scorers, keeps evaluation datasets with their rows, and issues."""
 
     def register_scorer(self, experiment_id: str, name: str, serialized_scorer: str) -> Any:
         """Adds a version of a scorer."""
@@ -111,6 +112,92 @@ class JudgingCalls(StoreBase):
     ) -> tuple[list[Any], str | None]:
         found, token = evaluation_datasets.list_rows(self.hub, dataset_id, max_results, page_token)
         return [_row_entity(one) for one in found], token
+
+    # Issues
+
+    def create_issue(
+        self,
+        experiment_id: str,
+        name: str,
+        description: str,
+        status: Any = "pending",
+        severity: Any = None,
+        root_causes: list[str] | None = None,
+        source_run_id: str | None = None,
+        categories: list[str] | None = None,
+        created_by: str | None = None,
+    ) -> Any:
+        """Writes an issue down."""
+        found = issues.create_issue(
+            self.hub,
+            experiment_id,
+            name,
+            description,
+            status=str(status),
+            severity=_word(severity),
+            root_causes=root_causes or (),
+            categories=categories or (),
+            source_run_id=source_run_id,
+            created_by=created_by,
+        )
+        return _issue_entity(found)
+
+    def get_issue(self, issue_id: str) -> Any:
+        """Returns an issue."""
+        return _issue_entity(issues.get_issue(self.hub, issue_id))
+
+    def update_issue(
+        self,
+        issue_id: str,
+        status: Any = None,
+        name: str | None = None,
+        description: str | None = None,
+        severity: Any = None,
+    ) -> Any:
+        """Changes an issue."""
+        found = issues.update_issue(
+            self.hub, issue_id, status=_word(status), name=name, description=description, severity=_word(severity)
+        )
+        return _issue_entity(found)
+
+    def search_issues(
+        self,
+        experiment_id: str | None = None,
+        filter_string: str | None = None,
+        max_results: int | None = None,
+        page_token: str | None = None,
+        include_trace_count: bool = False,
+    ) -> PagedList:
+        """Returns one page of issues."""
+        found, token = issues.search_issues(
+            self.hub, experiment_id, filter_string, max_results, page_token, count_traces=include_trace_count
+        )
+        return PagedList([_issue_entity(one) for one in found], token or None)
+
+
+def _word(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _issue_entity(one: Issue) -> Any:
+    from mlflow.entities.issue import Issue as Entity
+    from mlflow.entities.issue import IssueSeverity, IssueStatus
+
+    return Entity(
+        issue_id=one.id,
+        experiment_id=one.experiment_id,
+        name=one.name,
+        description=one.description,
+        status=IssueStatus(one.status),
+        created_timestamp=one.created_ms,
+        last_updated_timestamp=one.updated_ms,
+        severity=None if one.severity is None else IssueSeverity(one.severity),
+        root_causes=list(one.root_causes) or None,
+        source_run_id=one.source_run_id,
+        categories=list(one.categories) or None,
+        created_by=one.created_by,
+        trace_count=one.traces,
+    )
 
 
 def _scorer_entity(one: Scorer) -> Any:
