@@ -529,6 +529,24 @@ def test_a_run_that_went_on_is_brought_up_to_date(mlruns: Path, project: Path) -
     assert bring(project, mlruns)[1].updated == [] and all_refs(project) == refs and list(repo.verify()) == []
 
 
+@pytest.mark.parametrize("how", ["--object-format=sha256", "--bare"])
+def test_other_forms_of_repositories(how: str, mlruns: Path, tmp_path: Path) -> None:
+    run_git(tmp_path, "init", "--quiet", how, "other")
+    repo, report = bring(tmp_path / "other", mlruns)
+    assert len(report.runs) == 20 and report.problems == []
+    assert bring(tmp_path / "other", mlruns)[1].runs == [] and list(repo.verify()) == []
+
+
+def test_where_commits_are_signed_imported_ones_are_too(mlruns: Path, project: Path, tmp_path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / "key")], check=True)
+    settings = {"gpg.format": "ssh", "user.signingkey": str(tmp_path / "key.pub"), "commit.gpgsign": "true"}
+    for key, value in settings.items():
+        run_git(project, "config", key, value)
+    _, report = bring(project, mlruns)
+    for run_id in report.runs:
+        assert "gpgsig" in run_git(project, "cat-file", "-p", f"refs/runs/{run_id}")
+
+
 # The command
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from gitruns.exchange.fitting import without_credentials
 from gitruns.exchange.folders import artifacts_below
 from gitruns.exchange.foreign import Damage, ForeignFile
 
@@ -47,7 +48,8 @@ class ArtifactFolders:
         if named is not None and not named.exists():
             return  # MLflow makes the folder with the first artifact
         if uri:
-            yield Damage(f"artifacts of {of}", f"they are at '{uri:.200}', which is not below the store")
+            where = "is not on this machine" if named is None else "is not below the store: --artifacts DIR takes it"
+            yield Damage(f"artifacts of {of}", f"they are at '{without_credentials(uri):.200}', which {where}")
 
     def _may_open(self, folder: Path) -> bool:
         real = Path(os.path.realpath(folder))
