@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from conftest import run_git
-from gitruns.entities.ids import Digest
+from gitruns.entities.ids import Digest, ObjectId
 from gitruns.entities.record import DELETED, Change
+from gitruns.entities.stamp import Stamp
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
 from gitruns.repo import Repo
 from gitruns.repo.garbage import collect_garbage
@@ -475,3 +476,48 @@ def test_a_journal_that_goes_while_it_is_looked_at_is_seen_in_git(repo: Repo, mo
 
     monkeypatch.setattr(source, "journal_changes", late)
     assert ids(other) == ["tr-1"]
+
+
+def test_a_sha256_repository_and_a_bare_one(tmp_path: Path) -> None:
+    for name, options in (("long", ["--object-format=sha256"]), ("bare", ["--bare"])):
+        folder = tmp_path / name
+        run_git(tmp_path, "init", "--quiet", *options, str(folder))
+        repo = Repo.open(folder)
+        repo.records.put("trace", "tr-1", {"n": 1})
+        repo.records.seal(force=True)
+        repo.records.put("trace", "tr-1", {"n": 2})
+        repo.records.seal(force=True)
+        repo.records.purge("trace", "tr-1")
+        repo.records.put("trace", "tr-2", {"n": 3})
+        assert ids(Repo.open(folder).records) == ["tr-2"]
+        assert list(repo.verify()) == []
+        run_git(folder, "fsck", "--strict")
+
+
+def test_states_of_one_ref_join_alike_in_any_order(repo: Repo) -> None:
+    trees = repo.store.records
+    author = repo.identity()
+
+    def sealed(number: int, parent: ObjectId | None = None) -> ObjectId:
+        stamp = Stamp(1_795_276_433_913 + number, 0, repo.writer)
+        return trees.seal(
+            repo.writer, [Change("trace", f"t{number}", stamp, {"n": number})], parent=parent, identity=author
+        )
+
+    base = sealed(0)
+    one, two, three = sealed(1, base), sealed(2, base), sealed(3, base)
+    merged = trees.merge(repo.writer, [one, two, three])
+    assert merged == trees.merge(repo.writer, [three, one, two]) == trees.merge(repo.writer, [merged, one])
+    pairwise = trees.merge(repo.writer, [trees.merge(repo.writer, [one, two]), three])
+    assert trees.pieces(pairwise) == trees.pieces(merged)
+    other = trees.merge(repo.writer, [one, trees.merge(repo.writer, [two, three])])
+    assert trees.pieces(other) == trees.pieces(merged)
+    assert sorted(trees.pieces(merged)) == sorted(
+        [
+            "2026-11-21/1.jsonl",
+            *(f"2026-11-21/2-{trees.pieces(tip)['2026-11-21/2.jsonl'][:16]}.jsonl" for tip in (one, two, three)),
+        ]
+    )
+    assert trees.merge(repo.writer, [base, one]) == one, "one that has all is the merge"
+    found = sealed(9, merged)
+    assert "2026-11-21/3.jsonl" in trees.pieces(found), "numbers go on"
