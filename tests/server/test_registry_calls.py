@@ -239,6 +239,26 @@ def test_sources_of_this_repository(server: Served, run_id: str) -> None:
     assert register(server, name, "models:/nothing/1").code == "RESOURCE_DOES_NOT_EXIST"
 
 
+def test_a_source_in_the_remote_store_of_its_run(server: Served, run_id: str) -> None:
+    name = create(server)
+    made = server.post(f"{API}/experiments/create", {"name": name, "artifact_location": "s3://bucket/place"})
+    run = server.post(f"{API}/runs/create", {"experiment_id": made.json["experiment_id"]}).json["run"]["info"]
+    assert run["artifact_uri"] == f"s3://bucket/place/{run['run_id']}/artifacts"
+    inside = f"{run['artifact_uri']}/model"
+    version = register(server, name, inside, run_id=run["run_id"]).json["model_version"]
+    assert (version["source"], version["run_id"]) == (f"runs:/{run['run_id']}/model", run["run_id"])
+    uri = server.get(f"{VERSIONS}/get-download-uri?name={name}&version=1").json["artifact_uri"]
+    assert uri == f"runs:/{run['run_id']}/model", "which the client looks for in the store"
+    for source, named in (
+        (inside, run_id),
+        (inside, None),
+        (run["artifact_uri"] + "-other/model", run["run_id"]),
+        ("s3://bucket/place/model", run["run_id"]),
+        (f"{run['artifact_uri']}/../x", run["run_id"]),
+    ):
+        assert register(server, name, source, run_id=named).status == 400, source
+
+
 @pytest.mark.parametrize(
     "source",
     [

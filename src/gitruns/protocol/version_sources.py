@@ -15,8 +15,9 @@ from gitruns.entities.run import MODEL_KIND
 from gitruns.errors import GitRunsError, InvalidInputError
 from gitruns.protocol.addresses import SCHEME, ArtifactPlace, artifacts_below, find_artifacts, model_record
 from gitruns.protocol.errors import ProtocolError, refused
+from gitruns.protocol.experiments import run_artifacts_at
 from gitruns.protocol.hub import Hub, hub_at
-from gitruns.protocol.logged_model import model_named, source_run_of
+from gitruns.protocol.logged_model import model_named, shown_model, source_run_of
 from gitruns.protocol.registered import is_prompt
 from gitruns.protocol.registered_models import RegisteredModelCalls
 from gitruns.protocol.runs import find_run
@@ -76,10 +77,24 @@ def check_source(
         return _of_models(calls, source, run_id, model_id)
     if source.startswith("runs:"):
         return _of_run(calls.hub, source, run_id, model_id)
-    kept = meaning_of(calls.hub, source)
+    kept = meaning_of(calls.hub, source) or _below_its_root(calls.hub, source, run_id, model_id)
     if kept is None:
         raise _not_of(source, "model_id" if model_id else "run_id")
     return check_source(calls, kept, run_id, model_id, prompt=False)
+
+
+def _below_its_root(hub: Hub, source: str, run_id: str | None, model_id: str | None) -> str | None:
+    """Returns what an address means that lies below the artifacts of a run or model: these may be in a remote store."""
+    try:
+        if model_id:
+            root, named = shown_model(hub, model_named(hub, model_id)).artifact_uri, f"models:/{model_id}"
+        else:
+            run = find_run(hub, run_id or "")
+            root, named = run_artifacts_at(hub, run.info.experiment_id, run.info.id), f"runs:/{run.info.id}"
+    except ProtocolError:
+        return None
+    below = source.removeprefix(root)
+    return named + below.rstrip("/") if source.startswith(root) and below[:1] in ("", "/") else None
 
 
 def _refuse_odd(source: str, run_id: str | None, model_id: str | None) -> None:
