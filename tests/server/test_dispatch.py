@@ -376,3 +376,5 @@ def test_a_line_of_the_log_is_one_line() -> None:
     line = access_line("10.0.0.1", "ada@example.org", "GET", b"/a\r\nb\x1b[31m\xff%0a", 200, 5, 0.0015, "Test")
     assert line.isprintable()
     assert line.endswith("200 5 1.5ms Test")
+    odd = access_line("", "eve\n10.0.0.1 - ada@example.org", "GET", b"/", 200, 5, 0.0015, "Test")
+    assert odd.isprintable() and "- 'eve\\n10.0.0.1 - ada@example.org' \"GET /\"" in odd

@@ -49,4 +49,5 @@ def access_line(
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     path = raw_path[:500].decode("ascii", "backslashreplace")
     path = path if path.isprintable() else ascii(path)
+    who = who if who.isprintable() and " " not in who else ascii(who)
     return f'{now} {peer or "-"} {who or "-"} "{method} {path}" {status} {size} {1000 * seconds:.1f}ms {message}'

@@ -30,6 +30,7 @@ LEEWAY_S = 60
 _KEEP_S = 60.0
 _FETCH_EVERY_S = 60.0
 _MAX_KEPT = 4096
+_MAX_TEXT = 250
 _MAX_ANSWER_BYTES = 1 << 20
 
 
@@ -120,7 +121,8 @@ class OidcChecker:
             email = f"{subject}@{urlsplit(self._settings.issuer).hostname}"
         names = [claims[key] for key in ("name", "preferred_username") if isinstance(claims.get(key), str)]
         role = self._role(claims.get(self._settings.role_claim))
-        return None if role is None else Person(names[0] if names else subject, email, role)
+        name = names[0] if names else subject
+        return None if role is None else Person(name[:_MAX_TEXT], email[:_MAX_TEXT], role)
 
     def _role(self, claim: object) -> Role | None:
         """Returns the highest role that a claim names, ours without a claim, None for a claim without a role."""
