@@ -266,6 +266,17 @@ def test_a_number_that_is_taken_is_not_given_again(mlruns: Path, project: Path) 
     assert all_refs(project) == refs
 
 
+def test_models_of_one_name_in_two_stores_are_both_here(mlruns: Path, project: Path) -> None:
+    bring(project, mlruns)
+    for meta in mlruns.glob("models/digits/version-*/meta.yaml"):
+        meta.write_text(re.sub(r"creation_timestamp: \d+", "creation_timestamp: 1500000000000", meta.read_text()))
+    repo, report = bring(project, mlruns)
+    assert report.versions == 2 and report.renumbered == {"digits v1": 4, "digits v2": 5, "digits v3": 6}
+    model = repo.models.find("digits")
+    assert model is not None and len(model.versions) == 6
+    assert model.versions[model.aliases["champion"]].number == 3  # an alias that names something stays
+
+
 def test_runs_are_children_of_the_commit_that_they_name(project: Path, tmp_path: Path) -> None:
     commit = run_git(project, "rev-parse", "HEAD")
     write(tmp_path / "store", "file", 8, commit)

@@ -66,8 +66,8 @@ class _Arriving:
         self._settle(model_id)  # also what an import that died has left
 
     def _version_id(self, given: ForeignVersion) -> VersionId:
-        """Returns the id of a version: of the same name and number in the same place always the same."""
-        text = f"{self.namespace}\0{self.given.name}\0{given.number}"
+        """Returns the id of a version: the same one each time it is read, and another's is another."""
+        text = f"{self.namespace}\0{self.given.name}\0{given.number}\0{given.created_ms}"
         return VersionId(hashlib.sha256(text.encode()).hexdigest()[:32])
 
     def _create(self, name: str, made: list[tuple[ForeignVersion, Born]]) -> ModelId:
