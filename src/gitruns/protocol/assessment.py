@@ -100,7 +100,9 @@ def _is_text(value: Any) -> bool:
 
 
 def _texts(value: Any) -> dict[str, str] | None:
-    return {key: str(text) for key, text in value.items()} if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    return {key: str(text) for key, text in value.items() if text is not None}
 
 
 def _time(value: Any) -> int:
