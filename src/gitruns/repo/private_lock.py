@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+
+
 @contextmanager
 def only_one(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Holds a lock for the length of a block, and says whether it could: False while another process has it.
@@ -18,8 +21,7 @@ def only_one(path: Path, *, wait: bool = False) -> Iterator[bool]:
     Where the system has no such locks everybody gets it: what is done under it must be safe without.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fd = _open(path)
     except OSError:  # read-only: what needs to write will say so
         yield True
         return
@@ -27,6 +29,14 @@ def only_one(path: Path, *, wait: bool = False) -> Iterator[bool]:
         yield _try_lock(fd, wait)
     finally:
         os.close(fd)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, _FLAGS, 0o666)
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, _FLAGS, 0o666)
 
 
 if sys.platform != "win32":
