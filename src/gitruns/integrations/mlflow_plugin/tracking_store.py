@@ -14,10 +14,9 @@ from gitruns.integrations.mlflow_plugin.versions import warn_of_untested
 from gitruns.protocol.hub import hub_at
 
 
+# MLflow has no types.
 @speaks_mlflow
-class GitRunsTrackingStore(  # type: ignore[misc]  # MLflow has no types
-    TraceCalls, JudgingCalls, LoggedModelCalls, AbstractStore
-):
+class GitRunsTrackingStore(TraceCalls, JudgingCalls, LoggedModelCalls, AbstractStore):  # type: ignore[misc]
     """Experiments, runs, logged models and traces of one repository; what it has not answers as MLflow's base class.
 
     `artifact_uri` is MLflow's default place of artifacts; here they are kept with their runs.
