@@ -128,6 +128,9 @@ def test_slow_clients_keep_nobody_waiting(shared_server: Served) -> None:
         for _ in range(20):
             assert shared_server.post("/api/2.0/mlflow/runs/log-metric", point).status == 200
             assert shared_server.get(f"/api/2.0/mlflow/runs/get?run_id={run}").status == 200
+        path = f"/api/2.0/mlflow-artifacts/artifacts/{run}/artifacts/quick"
+        assert shared_server.call("PUT", path, b"quick").status == 200
+        assert shared_server.get(path).body == b"quick"
         assert time.monotonic() - started < 15
     finally:
         for connection in open_ones:

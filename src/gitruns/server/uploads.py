@@ -16,7 +16,6 @@ from gitruns.server.bodies import (
     Refusal,
     declared_length,
     next_piece,
-    read_body,
     too_large,
 )
 from gitruns.server.calls import Result, StreamCall, Upload
@@ -28,19 +27,19 @@ MIN_BYTES_PER_S = 1 << 12
 
 
 class Incoming(io.RawIOBase):
-    """The rest of a body. Every read waits for the event loop to bring the next piece."""
+    """A body whose beginning is here. Every further read waits for the event loop to bring the next piece."""
 
-    def __init__(self, receive: Receive, length: int | None, limit: int | None) -> None:
+    def __init__(self, beginning: bytes, receive: Receive, length: int | None, limit: int | None) -> None:
         super().__init__()
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._length = length
         self._limit = limit
         self._started_s = time.monotonic()
-        self._piece = memoryview(b"")
+        self._piece = memoryview(beginning)
         self._more = True
         self._coming: Future[Any] | None = None
-        self.taken = 0
+        self.taken = len(beginning)
 
     def readable(self) -> bool:
         """Returns that it can be read."""
@@ -81,10 +80,25 @@ class Incoming(io.RawIOBase):
         return await next_piece(self._receive, self._loop.time() + BODY_TIMEOUT_S)
 
 
+async def _beginning(receive: Receive, limit: int | None) -> tuple[bytes, bool]:
+    """Returns the first part of a body, and whether more follows."""
+    deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more and size < AT_ONCE_BYTES:
+        message = await next_piece(receive, deadline)
+        pieces.append(message.get("body", b""))
+        size += len(pieces[-1])
+        more = bool(message.get("more_body"))
+        if limit is not None and size > limit:
+            raise too_large(limit)
+    return b"".join(pieces), more
+
+
 async def receive_upload(
     call: StreamCall, request: Request, receive: Receive, run: Callable[[Upload], Awaitable[Result]]
 ) -> Result:
-    """Makes a call with the body of a request: a small one is read first, so that no thread waits for it."""
+    """Makes a call with the body of a request: the beginning is read first, so that no thread waits for little."""
     length = declared_length(request.headers)
     if length is not None and call.limit_bytes is not None and length > call.limit_bytes:
         raise too_large(call.limit_bytes)
@@ -94,10 +108,10 @@ async def receive_upload(
         if name != b"authorization"
     }
     kind = request.text(b"content-type")
-    if not request.has_body or (length is not None and length <= AT_ONCE_BYTES):
-        body = await read_body(receive, request.headers, AT_ONCE_BYTES) if request.has_body else b""
-        return await run(Upload(io.BytesIO(body), len(body), kind, names))
-    incoming = Incoming(receive, length, call.limit_bytes)
+    beginning, more = await _beginning(receive, call.limit_bytes) if request.has_body else (b"", False)
+    if not more:
+        return await run(Upload(io.BytesIO(beginning), len(beginning), kind, names))
+    incoming = Incoming(beginning, receive, length, call.limit_bytes)
     try:
         return await run(Upload(io.BufferedReader(incoming, 1 << 16), length, kind, names))
     except asyncio.CancelledError:
