@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -843,3 +844,39 @@ def test_issues(same: Same) -> None:
         transcript.say("pages", ([one.name for one in page], [one.name for one in rest], rest.token or None))
 
     same(scenario)
+
+
+@pytest.mark.usefixtures("fresh_tracing")
+def test_traces_of_many_threads(ours: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import threading
+
+    import mlflow
+
+    monkeypatch.chdir(tmp_path)
+    mlflow.set_tracking_uri(ours)
+    mlflow.set_experiment("threads")
+
+    @mlflow.trace
+    def inner(number: int) -> int:
+        return number
+
+    @mlflow.trace
+    def outer(number: int) -> int:
+        return inner(number) + inner(number)
+
+    def work(first: int) -> None:
+        for number in range(first, first + 10):
+            outer(number)
+
+    threads = [threading.Thread(target=work, args=(100 * place,)) for place in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    _flush(mlflow)
+    found = mlflow.search_traces(return_type="list", max_results=1000)
+    assert len(found) == 60
+    assert {len(one.data.spans) for one in found} == {3}
+    wanted = sorted(100 * place + number for place in range(6) for number in range(10))
+    assert sorted(one.data.spans[0].inputs["number"] for one in found) == wanted
+    assert {one.info.response_preview for one in found} == {str(2 * number) for number in wanted}
