@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 import re
@@ -196,6 +197,18 @@ BODIES: tuple[bytes, ...] = (
     b"\x1f\x8b\x08\x00" + b"\x00" * 50,
     b"x" * ((1 << 20) + 1),
 )
+MESSAGES: tuple[bytes, ...] = (
+    b"\x0a\xff\xff\xff\xff\x0f",
+    b"\x0a\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
+    b"\x0a\x05hello",
+    b"\x0b" * 10_000,
+    b"\x0a\x02" * 5000,
+    b"\x0a\x04\x12\x02\x12\x00",
+    b"\xff" * 1000,
+    gzip.compress(b"\x00" * 20_000_000),
+)
+"""What is no message of protobuf, or one that grows."""
+
 HEADERS: tuple[dict[str, str], ...] = (
     {"Host": "evil.example"},
     {"Host": "127.0.0.1.evil.example"},
@@ -290,9 +303,14 @@ class Attacks:
         return value.format(**self._facts) if isinstance(value, str) and "{" in value else value
 
     def _bodies(self, most: int, dice: random.Random) -> Iterator[Attack]:
+        target = self._target({}, raw=False)
         for body in dice.sample(BODIES, min(most, len(BODIES))):
-            target = self._target({}, raw=False)
             yield Attack(self.call.method, target, body, {"Content-Type": "application/json"})
+        if isinstance(self.call, StreamCall) and self._changes:
+            for body in dice.sample(BODIES + MESSAGES, min(4 * most, len(BODIES + MESSAGES))):
+                headers = {"Content-Type": "application/x-protobuf", "x-mlflow-experiment-id": "0"}
+                headers |= dice.choice(({}, {}, {"Content-Encoding": "gzip"}, {"Content-Encoding": "zstd"}))
+                yield Attack(self.call.method, target, body, headers)
 
     def _heads(self, name: str, most: int, dice: random.Random) -> Iterator[Attack]:
         plain = self.plain()
@@ -415,6 +433,19 @@ GOOD: Mapping[tuple[str, str], Any] = {
     ("GetLatestVersions", "stages"): ["None"],
     ("GetModelVersionArtifact", "path"): "a.txt",
     ("CreateDataset", "name"): "<new>",
+    ("CreateIssue", "status"): "pending",
+    ("CreateIssue", "severity"): "high",
+    ("UpdateIssue", "status"): "resolved",
+    ("UpdateIssue", "severity"): "low",
+    ("", "issue_id"): "<issue>",
+    ("QueryTraceMetrics", "view_type"): "TRACES",
+    ("QueryTraceMetrics", "metric_name"): "trace_count",
+    ("QueryTraceMetrics", "aggregations"): [{"aggregation_type": "COUNT"}],
+    ("QueryTraceMetrics", "dimensions"): [],
+    ("QueryTraceMetrics", "filters"): [],
+    ("", "filter_string1"): "trace.status = 'OK'",
+    ("", "filter_string2"): "trace.status = 'ERROR'",
+    ("", "base_filter"): "",
     ("", "run_id"): "<run>",
     ("", "run_ids"): ["<run>"],
     ("", "run_uuid"): "<run>",

@@ -148,6 +148,8 @@ def made_over_http(server: Served, run_id: str) -> dict[str, str]:
         "spare model": server.post(f"{two}/registered-models/create", {"name": "spare"}),
         "alias": server.post(f"{two}/registered-models/alias", {"name": "digits", "alias": "champion", "version": "1"}),
     }
+    issue = {"experiment_id": "0", "name": "i", "description": "d", "status": "pending"}
+    made["issue"] = server.post(f"{three}/issues", issue)
     path = f"{three}/traces/{trace_id}/assessments"
     made["assessment"] = server.post(path, {"assessment": _ASSESSMENT | {"trace_id": trace_id}})
     made["gone"] = server.post(f"{two}/experiments/delete", {"experiment_id": made["deleted"].json["experiment_id"]})
@@ -159,6 +161,7 @@ def made_over_http(server: Served, run_id: str) -> dict[str, str]:
         "model": made["model"].json["model"]["info"]["model_id"],
         "dataset": made["dataset"].json["dataset"]["dataset_id"],
         "trace": trace_id,
+        "issue": made["issue"].json["issue"]["issue_id"],
         "assessment": made["assessment"].json["assessment"]["assessment_id"],
         "upload": made["upload"].json["upload_id"],
     }
