@@ -109,15 +109,7 @@ def change_experiment(context: Context, request: ChangeExperiment) -> Experiment
     """Changes name, tags and lifecycle."""
     repo, found = context.hub.repo, Id(request.experiment_id)
     before = repo.get_experiment(found)
-    for key, text in request.tags.items():
-        if text is not None:
-            names.check_tag(key, text, limit=names.MAX_EXPERIMENT_TAG_LENGTH)
-    if request.lifecycle is None and before.lifecycle is Lifecycle.DELETED:
-        raise InvalidInputError(
-            f"cannot change experiment '{before.name}': it is deleted",
-            kind="experiment-deleted",
-            hint="restore it first: lifecycle active",
-        )
+    _check_change(before, request)
     if request.lifecycle is Lifecycle.ACTIVE:
         repo.set_experiment_lifecycle(found, Lifecycle.ACTIVE)
     if request.name is not None and request.name != before.name:
@@ -130,6 +122,19 @@ def change_experiment(context: Context, request: ChangeExperiment) -> Experiment
     if request.lifecycle is Lifecycle.DELETED:
         repo.set_experiment_lifecycle(found, Lifecycle.DELETED)
     return _one(context, found)
+
+
+def _check_change(before: Experiment, request: ChangeExperiment) -> None:
+    """Refuses what cannot be before any of it is done."""
+    for key, text in request.tags.items():
+        if text is not None:
+            names.check_tag(key, text, limit=names.MAX_EXPERIMENT_TAG_LENGTH)
+    if request.lifecycle is None and before.lifecycle is Lifecycle.DELETED:
+        raise InvalidInputError(
+            f"cannot change experiment '{before.name}': it is deleted",
+            kind="experiment-deleted",
+            hint="restore it first: lifecycle active",
+        )
 
 
 def _one(context: Context, experiment_id: Id) -> ExperimentAnswer:
