@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -341,3 +342,16 @@ def test_who_is_limited_to_an_experiment_reaches_no_files_of_another(git_repo: P
         complete = f"/api/2.0/mlflow-artifacts/mpu/complete/{own}/artifacts"
         assert server.post(complete, whole).status == 401, "and nothing else goes without a token"
         assert put(server, own, "x", b"x").status == 401
+
+
+def test_many_at_once_through_several_workers(git_repo: Path, tmp_path: Path) -> None:
+    with serving(git_repo, tmp_path / "log", "--workers", "2") as server:
+        run_id = begin(server)
+        with ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(lambda number: put(server, run_id, f"f/{number}", b"%d" % number), range(60)))
+        assert [reply.status for reply in replies] == [200] * 60
+        assert sorted(listed(server, run_id, "f")) == sorted(f"f/{number}" for number in range(60))
+        for number in (0, 31, 59):
+            assert server.get(f"{PROXY}/{run_id}/artifacts/f/{number}").body == b"%d" % number
+        server.post(f"{API}/runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": 5})
+        assert len(listed(server, run_id, "f")) == 60
