@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -25,8 +26,9 @@ from exchange.round_trip import comparable, differences, dump, gitruns, run_pyth
 from gitruns.entities.ids import RunId
 from gitruns.entities.run import MODEL_KIND, Lifecycle, RunStatus
 from gitruns.errors import InvalidInputError, NotFoundError
-from gitruns.exchange.foreign import IMPORTED_ID_TAG, run_id_of
+from gitruns.exchange.foreign import IMPORTED_ID_TAG, Damage, ForeignRun, run_id_of
 from gitruns.exchange.importing import import_all
+from gitruns.exchange.incoming_runs import listed_artifacts
 from gitruns.exchange.mlflow.exporting import export_file_store
 from gitruns.exchange.mlflow.opening import open_mlflow
 from gitruns.exchange.report import ImportReport
@@ -359,6 +361,30 @@ def test_nothing_is_followed_out_of_the_store(mlruns: Path, project: Path, tmp_p
     make_project(tmp_path / "again")
     again, _ = bring(tmp_path / "again", mlruns, secret)
     assert [one.path for one in again.get_run(RunId(others[1].parent.name)).artifacts] == ["key.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="takes the rights of another user")
+def test_what_may_not_be_read_is_named(mlruns: Path) -> None:
+    place = Path(tempfile.mkdtemp(prefix="rights-"))
+    try:
+        shutil.copytree(mlruns, place / "mlruns")
+        runs = [one.parent for one in (place / "mlruns").glob("*/*/meta.yaml") if "run_id:" in one.read_text()]
+        for path in (place, *place.rglob("*")):
+            shutil.chown(path, "nobody")
+        (runs[0] / "artifacts" / "model").chmod(0)
+        (runs[1] / "params").chmod(0)
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+        try:
+            store = open_mlflow(str(place / "mlruns"), environ={})
+            first, second = store.read_runs([runs[0].name, runs[1].name])
+            assert isinstance(first, ForeignRun) and isinstance(second, Damage)
+            listed = list(listed_artifacts(first))
+        finally:
+            os.seteuid(0)
+        assert "Permission denied" in second.why
+        assert isinstance(listed[-1], Damage) and "Permission denied" in listed[-1].why
+    finally:
+        shutil.rmtree(place)
 
 
 def test_a_hostile_meta_file_is_no_more_than_damage(mlruns: Path, project: Path) -> None:

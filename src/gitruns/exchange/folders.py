@@ -26,11 +26,11 @@ def real_folder(path: Path) -> Path:
 
 
 def folders_in(folder: Path) -> list[str]:
-    """Returns the names of the folders in a folder, sorted; links are none; nothing for one that is not there."""
+    """Returns the names of the folders in a folder, sorted; links are none; nothing for one that cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
 
 

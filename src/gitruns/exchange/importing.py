@@ -18,7 +18,7 @@ from gitruns.exchange.catching_up import catch_up
 from gitruns.exchange.foreign import Damage, ForeignFile, ForeignRun, ForeignStore, import_writer, run_id_of
 from gitruns.exchange.incoming_experiments import bring_experiments
 from gitruns.exchange.incoming_models import bring_models
-from gitruns.exchange.incoming_runs import RunMaker, named, with_artifacts, with_history
+from gitruns.exchange.incoming_runs import RunMaker, listed_artifacts, named, with_artifacts, with_history
 from gitruns.exchange.report import ImportReport, Progress
 from gitruns.gitstore import MAX_SEGMENT_RUNS
 from gitruns.gitstore.packed_writes import PackedStore
@@ -66,6 +66,8 @@ class _Made:
 
 
 class _Import:
+    """One import of one source."""
+
     def __init__(
         self, repo: Repo, store: ForeignStore, *, dry_run: bool, progress: Progress | None, at_once: int
     ) -> None:
@@ -82,6 +84,7 @@ class _Import:
         self._open: dict[RunId, str] = {}
 
     def run(self) -> ImportReport:
+        """Brings everything, experiments first, and returns what was done."""
         experiments = bring_experiments(self._repo, self._from, self._report, dry_run=self._dry_run)
         fresh, total = self._fresh_ids()
         maker = RunMaker(self._repo.store, self._from.namespace, experiments, self._report)
@@ -122,7 +125,7 @@ class _Import:
         for given in self._sound(runs, total):
             run = maker.facts(given)
             self._count(maker, _Made(run))
-            for one in given.artifacts():
+            for one in listed_artifacts(given):
                 if isinstance(one, ForeignFile):
                     self._report.artifacts += 1
                     self._report.artifact_bytes += one.size_bytes or 0

@@ -173,7 +173,7 @@ def _pieces(points: Iterable[Point]) -> Iterator[dict[str, list[tuple[int, int, 
 def with_artifacts(run: Run, given: ForeignRun, batch: Batch, report: ImportReport) -> Run:
     """Returns the run with its artifacts, whose bytes are in the cache once the batch is done."""
     kept: dict[str, Artifact] = {}
-    for one in given.artifacts():
+    for one in listed_artifacts(given):
         if isinstance(one, Damage):
             report.problems.append(one)
             continue
@@ -185,6 +185,14 @@ def with_artifacts(run: Run, given: ForeignRun, batch: Batch, report: ImportRepo
             continue
         kept[path] = Artifact(path=path, digest=digest, size_bytes=size)
     return replace(run, artifacts=tuple(kept[path] for path in sorted(kept)))
+
+
+def listed_artifacts(given: ForeignRun) -> Iterator[ForeignFile | Damage]:
+    """Yields the artifacts of a run; a list of them that breaks off is damage."""
+    try:
+        yield from given.artifacts()
+    except (GitRunsError, OSError, ValueError, TypeError, AttributeError) as error:
+        yield Damage(f"artifacts of {named(given)}", str(error))
 
 
 def _put(one: ForeignFile, batch: Batch) -> tuple[Digest, int]:

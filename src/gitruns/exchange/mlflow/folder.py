@@ -22,8 +22,14 @@ def read_meta(folder: Path) -> dict[str, object]:
 
 
 def has_meta(folder: Path) -> bool:
-    """Returns whether a folder has a `meta.yaml`."""
-    return os.path.lexists(folder / "meta.yaml")
+    """Returns whether a folder has a `meta.yaml`, or may have one that cannot be seen: who reads it says so."""
+    try:
+        os.lstat(folder / "meta.yaml")
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def values_in(folder: Path) -> dict[str, str]:
