@@ -95,10 +95,10 @@ def model_not_found(model_id: str) -> ProtocolError:
     return missing(f"Logged model with ID '{model_id}' not found.")
 
 
-def shown_model(hub: Hub, record: Run) -> LoggedModel:
-    """Returns a logged model as clients see it."""
+def shown_model(hub: Hub, record: Run, *, points: bool = True) -> LoggedModel:
+    """Returns a logged model as clients see it; its points have to be read, so not where nobody looks at them."""
     place = artifacts_at(hub, record.info.experiment_id, "models", MODEL_PREFIX + record.info.id, "artifacts")
-    return logged_model(record, place, hub.repo.iter_points(record.info.id) if record.metrics else ())
+    return logged_model(record, place, hub.repo.iter_points(record.info.id) if points and record.metrics else ())
 
 
 def source_run_of(record: Run) -> str | None:

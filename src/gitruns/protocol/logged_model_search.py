@@ -41,12 +41,22 @@ def matching(models: Iterable[LoggedModel], text: str, datasets: Datasets | None
     """Returns the models that a filter finds, of those measured on some datasets, where any are given."""
     if datasets and not all(one.get("dataset_name") for one in datasets):
         raise refused("`dataset_name` in the `datasets` clause must be specified.")
-    tree = read_query(text, Dialect.MLFLOW, LOGGED_MODELS)
-    clauses = tree.conditions if isinstance(tree, And) else (tree,)
+    clauses = _clauses(text)
     found = [model for model in models if all(_fits(model, one, datasets) for one in clauses)]
     if datasets and not any(_field_of(one).entity is Entity.METRIC for one in clauses):
         return [model for model in found if any(_is_on(point, datasets) for point in model.points)]
     return found
+
+
+def needs_points(text: str, datasets: Datasets | None, order_by: Sequence[Mapping[str, Any]]) -> bool:
+    """Returns whether a search looks at what was measured on models."""
+    by_metric = any(str(item.get("field_name")).startswith("metrics.") for item in order_by)
+    return bool(datasets) or by_metric or any(_field_of(one).entity is Entity.METRIC for one in _clauses(text))
+
+
+def _clauses(text: str) -> tuple[Condition, ...]:
+    tree = read_query(text, Dialect.MLFLOW, LOGGED_MODELS)
+    return tree.conditions if isinstance(tree, And) else (tree,)
 
 
 def _field_of(clause: Condition) -> Field:

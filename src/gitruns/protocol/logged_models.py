@@ -17,7 +17,7 @@ from gitruns.protocol.errors import missing, refused
 from gitruns.protocol.experiments import active_experiment, experiment_ids_of
 from gitruns.protocol.hub import Hub
 from gitruns.protocol.logged_model import FAILED, READY, LoggedModel, model_named, model_not_found, shown_model
-from gitruns.protocol.logged_model_search import Datasets, in_order, matching, page_of
+from gitruns.protocol.logged_model_search import Datasets, in_order, matching, needs_points, page_of
 from gitruns.protocol.logging import write_tags
 from gitruns.protocol.runs import deleted_runs, purge_record
 from gitruns.repo import now_ms
@@ -164,10 +164,13 @@ def search_logged_models(
     if max_results is not None and max_results < 0:
         raise refused(f"Invalid value {max_results} for parameter 'max_results' supplied.")
     ids, _ = hub.repo.search_run_ids("", experiment_ids=wanted, kind=MODEL_KIND)
-    everything = [shown_model(hub, hub.repo.get_run(record)) for record in ids]
+    records = {MODEL_PREFIX + one: hub.repo.get_run(one) for one in ids}
+    measured = needs_points(filter or "", datasets, order)
+    everything = [shown_model(hub, one, points=measured) for one in records.values()]
     found = in_order(matching(everything, filter or "", datasets), order)
     asked = (wanted, filter or "", [sorted(item.items()) for item in order])
-    return page_of(found, max_results or MODELS_PAGE, page_token or "", asked)
+    page, token = page_of(found, max_results or MODELS_PAGE, page_token or "", asked)
+    return [one if measured else shown_model(hub, records[one.model_id]) for one in page], token
 
 
 # What `mlflow gc` asks for
