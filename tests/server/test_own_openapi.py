@@ -40,21 +40,39 @@ def test_every_schema_and_field_is_there_and_described() -> None:
     assert [name for name, schema in schemas.items() if not schema.get("description")] == []
 
 
+REFUSED = """
+[checks.negative_data_rejection]
+expected-statuses = [400, 401, 403, 404, 405, 409, 413, 414, 415, 431]
+"""
+THERE = """
+[parameters]
+"path.run_id" = "{run0}"
+"path.other" = "{run1}"
+"path.experiment_id" = "{vision}"
+"path.name" = "digits"
+"path.version" = "1"
+"""
+
+
 @pytest.mark.parametrize(
-    ("examples", "phases"),
+    ("examples", "phases", "there"),
     [
-        pytest.param(2, "coverage,fuzzing", id="small"),
-        pytest.param(150, "coverage,fuzzing,stateful", id="large", marks=pytest.mark.slow),
+        pytest.param(2, "coverage,fuzzing", True, id="small"),
+        pytest.param(100, "coverage,fuzzing", True, id="large, of what is there", marks=pytest.mark.slow),
+        pytest.param(100, "coverage,fuzzing,stateful", False, id="large, of anything", marks=pytest.mark.slow),
     ],
 )
-def test_the_server_does_what_the_document_says(world: World, tmp_path: Path, examples: int, phases: str) -> None:
-    """Schemathesis asks whatever the document allows, and what it forbids.
+def test_the_server_does_what_the_document_says(
+    world: World, tmp_path: Path, examples: int, phases: str, there: bool
+) -> None:
+    """Schemathesis asks whatever the document allows, and what it forbids, of ids that are `there` or of any.
 
     Two things it cannot know: a text that is a legal query or name is not in any schema, so a request that fits may be
     refused; and a stream has no end.
     """
     if not CLIENT.exists():
         pytest.skip("needs schemathesis")
+    (tmp_path / "schemathesis.toml").write_text(REFUSED + (THERE.format(**world.ids) if there else ""))
     address = f"{world.server.url}{BASE}/openapi.json"
     words = ["--exclude-operation-id", "Events", "--exclude-checks", "positive_data_acceptance"]
     words += ["--max-examples", str(examples), "--phases", phases, "--max-failures", "20", "--no-color"]
