@@ -338,3 +338,26 @@ def test_records_that_somebody_else_has_made_break_nothing(hub: Hub) -> None:
     from gitruns.server import trace_views
 
     json.dumps(trace_views.trace_json(found.info, found.spans), allow_nan=False)
+
+
+def test_an_assessment_is_of_its_trace_alone(hub: Hub) -> None:
+    other = "tr-" + "0" * 31 + "2"
+    for trace_id in (TRACE, other):
+        traces.start_trace(hub, TraceInfo(id=trace_id, experiment_id="0", time_ms=1, state="OK"))
+    mine = assessments.create_assessment(hub, Assessment(trace_id=TRACE, name="x", type="feedback", value=1))
+    assessments.create_assessment(
+        hub, Assessment(trace_id=TRACE, name="x", type="feedback", value=2, overrides=mine.id)
+    )
+    stolen = Assessment(id=mine.id, trace_id=other, name="y", type="feedback", value=3)
+    with pytest.raises(ProtocolError, match="another trace"):
+        traces.start_trace(hub, TraceInfo(id=other, experiment_id="0", time_ms=1, state="OK", assessments=(stolen,)))
+    hostile = Assessment(id="a-hostile", trace_id=other, name="y", type="feedback", value=3, overrides=mine.id)
+    traces.start_trace(hub, TraceInfo(id=other, experiment_id="0", time_ms=1, state="OK", assessments=(hostile,)))
+    assessments.delete_assessment(hub, other, "a-hostile")
+    found = assessments.get_assessment(hub, TRACE, mine.id)
+    assert (found.valid, found.name) == (False, "x")
+    for call in (assessments.get_assessment, assessments.update_assessment):
+        with pytest.raises(ProtocolError, match="not found"):
+            call(hub, other, mine.id)
+    assessments.delete_assessment(hub, other, mine.id)
+    assert assessments.get_assessment(hub, TRACE, mine.id).value == 1

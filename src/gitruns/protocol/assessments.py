@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 def changes_of(hub: Hub, one: Assessment, experiment_id: str) -> list[Change]:
-    """Returns the changes that write an assessment; one without an id gets one here."""
+    """Returns the changes that write an assessment; one without an id gets one here, and none takes another's."""
+    known = hub.repo.records.get(KIND, one.id, deleted=True) if one.id else None
+    if known is not None and known.fields.get("trace_id", one.trace_id) != one.trace_id:
+        raise refused(f"Assessment with ID '{one.id}' is of another trace.")
     made = one if one.id else replace(one, id=f"a-{uuid4().hex}")
     return list(
         changes(hub.repo.records, KIND, made.id, {**fields_of(made), "experiment_id": experiment_id, "deleted": None})
@@ -131,7 +134,7 @@ def delete_assessment(hub: Hub, trace_id: str, assessment_id: str) -> None:
     if found is None or record is None:
         return
     gone: list[Change] = [(KIND, assessment_id, erased(record))]
-    if found.overrides and hub.repo.records.get(KIND, found.overrides) is not None:
+    if found.overrides and _find(hub, trace_id, found.overrides) is not None:
         gone.append((KIND, found.overrides, {"valid": True}))
     hub.repo.records.put_many(gone)
 
