@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from gitruns.entities.ids import RunId, is_run_id
 from gitruns.entities.values import Point
@@ -13,19 +14,36 @@ from gitruns.protocol.errors import refused
 from gitruns.protocol.hub import Hub
 from gitruns.protocol.shown import shown_value
 
+_Row = tuple[int, int, float]
+"""Time, step, value."""
+
 
 def metric_history(hub: Hub, run_id: str, metric: str) -> list[Point]:
     """Returns the points of a metric, none for a run that is not here. Infinite values are as they are shown."""
+    return _points(metric, _rows(hub, run_id, metric))
+
+
+def _rows(hub: Hub, run_id: str, metric: str) -> list[_Row]:
     if not is_run_id(run_id):
         return []
     try:
-        points = hub.repo.metric_history(RunId(run_id), metric)
+        run = hub.repo.get_run(RunId(run_id))
     except NotFoundError as error:
         if error.kind == "run-not-found":
             return []
         raise
-    distinct = {(one.time_ms, one.step, repr(shown_value(one.value))): one for one in points}
-    return [_shown(one) for one in sorted(distinct.values(), key=_by_time)]
+    series = hub.repo.series.read(run, [metric], whole=True).get(metric)
+    if series is None:
+        return []
+    rows = list(zip(series.times_ms, series.steps, series.values, strict=True))
+    if all(one[:2] < following[:2] for one, following in pairwise(rows)):
+        return rows
+    distinct = {(time_ms, step, repr(shown_value(value))): (time_ms, step, value) for time_ms, step, value in rows}
+    return sorted(distinct.values(), key=_by_time)
+
+
+def _points(metric: str, rows: Iterable[_Row]) -> list[Point]:
+    return [Point(metric, step, time_ms, shown_value(value)) for time_ms, step, value in rows]
 
 
 def history_page(
@@ -33,10 +51,10 @@ def history_page(
 ) -> tuple[list[Point], str]:
     """Returns one page of a metric's points, all of them without `max_results`, and the token of the next page."""
     start = checks.offset_of(page_token)
-    found = metric_history(hub, run_id, metric)[start:]
-    if max_results is None or len(found) <= max_results:
-        return found, ""
-    return found[:max_results], checks.token_of(start + max_results)
+    rows = _rows(hub, run_id, metric)
+    if max_results is None or len(rows) - start <= max_results:
+        return _points(metric, rows[start:]), ""
+    return _points(metric, rows[start : start + max_results]), checks.token_of(start + max_results)
 
 
 def bulk_history(hub: Hub, run_ids: Iterable[str], metric: str, max_results: int) -> list[tuple[str, Point]]:
@@ -81,22 +99,16 @@ def sampled_history(
     return found
 
 
-def _shown(point: Point) -> Point:
-    if math.isinf(point.value):
-        return Point(point.metric, point.step, point.time_ms, shown_value(point.value))
-    return point
-
-
-def _by_time(point: Point) -> tuple[int, int, float]:
-    return (point.time_ms, point.step, _sortable(point))
+def _by_time(row: _Row) -> tuple[int, int, float]:
+    return (row[0], row[1], _sortable(row[2]))
 
 
 def _by_step(point: Point) -> tuple[int, int, float]:
-    return (point.step, point.time_ms, _sortable(point))
+    return (point.step, point.time_ms, _sortable(point.value))
 
 
-def _sortable(point: Point) -> float:
-    return 0.0 if math.isnan(point.value) else point.value
+def _sortable(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
 
 
 def _evenly(points: list[Point], count: int) -> list[Point]:

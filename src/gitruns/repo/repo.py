@@ -35,6 +35,7 @@ from gitruns.repo.place import LogPlace, run_not_found
 from gitruns.repo.records import Records
 from gitruns.repo.resumed import final_info, shown_over
 from gitruns.repo.searching import Searchable
+from gitruns.repo.series import SeriesReader
 from gitruns.repo.status import RepoStatus, repo_status
 from gitruns.repo.stores import Stores, UploadReport
 from gitruns.repo.trust import Signed, check_signatures
@@ -227,6 +228,11 @@ class Repo(LogPlace, Searchable):
     def metric_history(self, run_id: RunId, metric: str) -> list[Point]:
         """Returns all points of one metric in logged order."""
         return [point for point in self.iter_points(run_id) if point.metric == metric]
+
+    @cached_property
+    def series(self) -> SeriesReader:
+        """Points of metrics as columns, kept from one question to the next."""
+        return SeriesReader(self)
 
     # Changing runs
 
