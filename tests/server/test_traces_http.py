@@ -7,13 +7,14 @@ import gzip
 import json
 import os
 import signal
+import time
 import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from server.serving import Reply, Served, serving
+from server.serving import Reply, Served, bearer, new_token, serving
 
 pytest.importorskip("opentelemetry.proto", reason="opentelemetry-proto is part of the extra 'server'")
 
@@ -415,3 +416,74 @@ def test_an_answered_trace_survives_a_kill(git_repo: Path, tmp_path: Path) -> No
     with serving(git_repo, tmp_path / "log2") as second:
         assert len(trace_of(second, f"tr-{0xE1:032x}")["spans"]) == 2
         assert second.get(f"{V3}/tr-killed").json["trace"]["trace_info"]["tags"]["a"] == "b"
+
+
+def test_who_is_limited_to_an_experiment_sees_and_changes_traces_of_it_alone(git_repo: Path, tmp_path: Path) -> None:
+    admin = bearer(new_token(git_repo, "admin"))
+    with serving(git_repo, tmp_path / "log", "--require-token") as server:
+        server.headers = admin
+        mine, other = (
+            server.post("/api/2.0/mlflow/experiments/create", {"name": name}).json["experiment_id"]
+            for name in ("mine", "other")
+        )
+        begin(server, "tr-mine", experiment=mine)
+        begin(server, "tr-other", experiment=other)
+        judged = {"assessment": {"assessment_name": "x", "feedback": {"value": 1}}}
+        assessment = server.post(f"{V3}/tr-other/assessments", judged).json["assessment"]["assessment_id"]
+        dataset = {"name": "d", "experiment_ids": [other]}
+        dataset_id = server.post("/api/3.0/mlflow/datasets/create", dataset).json["dataset"]["dataset_id"]
+        writer = bearer(new_token(git_repo, "writer", experiments=(mine,)))
+        reader = bearer(new_token(git_repo, "reader"))
+        server.headers = writer
+        for _ in range(100):  # a server that is running knows of new tokens within a second
+            if server.get(f"{V3}/tr-mine").status == 200:
+                break
+            time.sleep(0.1)
+        place = {"x-mlflow-experiment-id": mine}
+        assert export(server, otlp_span(0xF1), headers=place).status == 200
+        where = [{"mlflow_experiment": {"experiment_id": one}} for one in (mine, other)]
+        assert server.post(f"{V3}/search", {"locations": where[:1]}).status == 200
+        both = {"trace_ids": ["tr-mine", "tr-other"]}
+        moved = {"trace": {"trace_info": info_of("tr-other", experiment=mine)}}
+        given = {"assessment": {"assessment_name": "y"}, "update_mask": "assessmentName"}
+        found = {"traces": "/api/3.0/mlflow/traces", "datasets": "/api/3.0/mlflow/datasets"}
+        for method, path, body in (
+            ("GET", f"{V3}/tr-other", None),
+            ("GET", f"{V3}/get?trace_id=tr-other", None),
+            ("GET", f"{V3}/batchGet?trace_ids=tr-mine&trace_ids=tr-other", None),
+            ("POST", f"{V3}/batchGetInfos", both),
+            ("POST", f"{V3}/search", {"locations": where}),
+            ("POST", f"{V3}/search", {"locations": []}),
+            ("POST", V3, moved),
+            ("PATCH", f"{V3}/tr-other/tags", {"key": "a", "value": "b"}),
+            ("DELETE", f"{V2}/tr-other/tags", {"key": "a"}),
+            ("POST", f"{V3}/delete-traces", {"experiment_id": other, "request_ids": ["tr-other"]}),
+            ("POST", f"{V3}/delete-traces", {"experiment_id": other, "max_timestamp_millis": 2**50}),
+            ("POST", f"{V2}/link-to-run", {**both, "run_id": "r"}),
+            ("GET", f"{V2}/tr-other/info", None),
+            ("PATCH", f"{V2}/tr-other", {"timestamp_ms": 5, "status": "OK"}),
+            ("POST", f"{V3}/tr-other/assessments", judged),
+            ("GET", f"{V3}/tr-other/assessments/{assessment}", None),
+            ("PATCH", f"{V3}/tr-other/assessments/{assessment}", given),
+            ("DELETE", f"{V3}/tr-other/assessments/{assessment}", None),
+            ("GET", "/ajax-api/3.0/mlflow/get-trace-artifact?request_id=tr-other", None),
+            ("GET", "/api/2.0/mlflow-artifacts/artifacts/traces/tr-other/artifacts/traces.json", None),
+            ("GET", f"/api/3.0/mlflow/scorers/list?experiment_id={other}", None),
+            ("GET", f"{found['datasets']}/{dataset_id}", None),
+            ("POST", f"{found['datasets']}/{dataset_id}/records", {"records": "[]"}),
+            ("DELETE", f"{found['datasets']}/{dataset_id}", None),
+            ("POST", f"{found['datasets']}/{dataset_id}/add-experiments", {"experiment_ids": [mine]}),
+        ):
+            reply = server.call(method, path, body)
+            assert reply.status == 403, (method, path, reply.body)
+        refused = export(server, otlp_span(0xF2), headers={"x-mlflow-experiment-id": other})
+        assert (refused.status, refused.code) == (403, "PERMISSION_DENIED")
+        server.headers = admin
+        assert export(server, otlp_span(0xF3), headers={"x-mlflow-experiment-id": other}).status == 200
+        server.headers = writer
+        assert export(server, otlp_span(0xF3, 2, 1), headers=place).status == 403
+        assert server.get("/api/3.0/mlflow/datasets/search").json == {}
+        server.headers = reader
+        assert export(server, otlp_span(0xF4), headers=place).status == 403
+        assert server.get(f"{V3}/tr-other").json["trace"]["trace_info"]["trace_id"] == "tr-other"
+        assert server.get(f"{V3}/tr-{0xF2:032x}").status == 404
