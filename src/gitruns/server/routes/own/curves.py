@@ -13,10 +13,9 @@ from msgspec import Meta, Struct
 
 from gitruns.entities.run import Run
 from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
-from gitruns.repo.series import Series, SeriesReader
+from gitruns.repo.series import Series
 from gitruns.server.calls import Context, Role
 from gitruns.server.routes.own.kinds import Key, Number, RunId, number
-from gitruns.server.routes.own.per_repo import PerRepo
 from gitruns.server.routes.own.route import Route
 from gitruns.server.routes.own.scope import of_runs, run_named
 from gitruns.server.routes.own.thinning import thin_out
@@ -24,8 +23,6 @@ from gitruns.server.routes.own.thinning import thin_out
 MAX_CURVES = 2000
 MAX_POINTS = 1_000_000
 MAX_WHOLE_POINTS = 2_000_000
-
-_readers = PerRepo(SeriesReader)
 
 
 class CurvesRequest(Struct):
@@ -82,7 +79,7 @@ def curves(context: Context, request: CurvesRequest) -> Curves:
     whole = request.detail == "all"
     if whole:
         _check_whole(runs, metrics)
-    reader = _readers.of(context.hub.repo)
+    reader = context.hub.repo.series
     for run in runs:
         try:
             found = reader.read(run, metrics, whole=whole)
