@@ -231,7 +231,10 @@ def test_a_large_file_in_parts(server: Served) -> None:
     assert listed(server, run_id) == []
     assert server.post(f"{complete}/models", whole).json == {}
     assert server.get(f"{PROXY}/{run_id}/artifacts/models/big.bin").body == b"".join(parts)
-    assert server.post(f"{complete}/models", whole).status == 404, "it is over"
+    assert server.post(f"{complete}/models", whole).json == {}, "who has waited too long asks again"
+    assert server.post(f"{complete}/models", {**whole, "parts": swapped}).status == 400
+    assert server.call("PUT", credentials[0]["url"].removeprefix(server.url), b"late").status == 404, "it is over"
+    assert server.get(f"{PROXY}/{run_id}/artifacts/models/big.bin").body == b"".join(parts)
 
 
 def test_an_upload_in_parts_that_is_given_up(server: Served) -> None:

@@ -41,8 +41,14 @@ def begin(hub: Hub, address: str, count: int) -> str:
     upload_id = secrets.token_urlsafe(32)
     folder = _folder(hub, upload_id)
     folder.mkdir(parents=True, mode=0o700)
-    (folder / _ABOUT).write_text(json.dumps({"address": address, "count": count}))
+    _write_about(folder, {"address": address, "count": count})
     return upload_id
+
+
+def _write_about(folder: Path, about: Mapping[str, object]) -> None:
+    half = folder / f"{_ABOUT}.{secrets.token_hex(8)}"
+    half.write_text(json.dumps(about))
+    half.replace(folder / _ABOUT)
 
 
 def put_part(hub: Hub, upload_id: str, number: int, pieces: Iterable[bytes]) -> str:
@@ -65,7 +71,10 @@ def put_part(hub: Hub, upload_id: str, number: int, pieces: Iterable[bytes]) -> 
 
 
 def _opened(hub: Hub, upload_id: str, number: int) -> Path:
-    count = _about(hub, upload_id)["count"]
+    about = _about(hub, upload_id)
+    if "done" in about:
+        raise _no_upload()
+    count = about["count"]
     if not 1 <= number <= int(str(count)):
         raise refused(f"Invalid part number {number}: the upload has {count} parts")
     return _folder(hub, upload_id)
@@ -74,16 +83,30 @@ def _opened(hub: Hub, upload_id: str, number: int) -> Path:
 def complete(
     hub: Hub, upload_id: str, address: str, parts: Iterable[tuple[int, str]], *, limit: int | None = None
 ) -> None:
-    """Joins the parts, given with what each was answered, and adds the artifact to its run; then they are gone."""
+    """Joins the parts, given with what each was answered, and adds the artifact to its run; the same again is fine."""
     about = _about(hub, upload_id)
+    listed = sorted(parts)
     if about["address"] != address:
         raise _no_upload()
-    listed = sorted(parts)
     if [number for number, _ in listed] != list(range(1, int(str(about["count"])) + 1)):
         raise refused("Invalid parts: each part of the upload must be listed once")
+    if _is_done(about, listed):
+        return
     folder = _folder(hub, upload_id)
-    artifacts.put(hub, target_of(address), artifacts.no_larger_than(limit, _joined(folder, listed)))
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        artifacts.put(hub, target_of(address), artifacts.no_larger_than(limit, _joined(folder, listed)))
+    except ProtocolError:
+        if _is_done(_about(hub, upload_id), listed):
+            return
+        raise
+    _write_about(folder, {**about, "done": listed})
+    for number, _ in listed:
+        (folder / str(number)).unlink(missing_ok=True)
+
+
+def _is_done(about: Mapping[str, object], parts: list[tuple[int, str]]) -> bool:
+    """Returns whether the same has been asked before: a client that waits too long for the answer asks again."""
+    return about.get("done") == [list(part) for part in parts]
 
 
 def _joined(folder: Path, parts: Iterable[tuple[int, str]]) -> Iterator[bytes]:
