@@ -90,27 +90,29 @@ def _changes(hub: Hub, experiment_id: str, trace_id: str, new: list[Span]) -> li
             "deleted": None,
         }
         found += changes(records, KIND, f"{trace_id}/{span.id}", fields)
-    latest = {span.id: span for span in new}
-    all_spans = [*new, *(span for span in stored_spans(hub, trace_id) if span.id not in latest)] if known else new
-    fields = _facts(known, all_spans, new)
+    fields = _facts(known, _counted(hub, trace_id, new, is_new=known is None), new)
     if known is None:
         fields |= {"experiment_id": home, "deleted": None}
-    found += changes(records, facts.KIND, trace_id, fields, old)
+    there = {} if old is None else old.fields
+    changed = {name: value for name, value in fields.items() if there.get(name) != value}
+    found += changes(records, facts.KIND, trace_id, changed, old)
     return found
 
 
-def _facts(known: TraceInfo | None, spans: Sequence[Span], new: Sequence[Span]) -> dict[str, Any]:
-    """Returns the fields of the trace that change."""
-    fields: dict[str, Any] = {}
+def _counted(hub: Hub, trace_id: str, new: list[Span], *, is_new: bool) -> list[Span]:
+    """Returns the spans that tokens and costs are to be added up of: all, where new ones tell of any."""
+    if is_new or not any(keys.USAGE in span.attributes or keys.COST in span.attributes for span in new):
+        return new
+    latest = {span.id for span in new}
+    return [*new, *(span for span in stored_spans(hub, trace_id) if span.id not in latest)]
+
+
+def _facts(known: TraceInfo | None, counted: Sequence[Span], new: Sequence[Span]) -> dict[str, Any]:
+    """Returns fields of the trace as they are with new spans."""
     finished = known is not None and facts.FINISHED_KEY in known.metadata
-    start_ms, end_ms = span_times(spans)
-    if known is None or not finished:
-        fields["time_ms"] = start_ms
-        fields["duration_ms"] = None if end_ms is None else end_ms - start_ms
-    elif known.duration_ms is None and end_ms is not None:
-        fields["duration_ms"] = end_ms - known.time_ms
+    fields = _times(known, new, finished=finished)
     if known is None or known.state in facts.OPEN_STATES:
-        fields["state"] = state_of(spans) or "IN_PROGRESS"
+        fields["state"] = state_of(new) or "IN_PROGRESS"
     root = root_of(new)
     tags = {**_resource_tags(new), **(_own_tags(root) if root is not None else {})}
     fields |= {f"tags/{key}": text for key, text in tags.items()}
@@ -121,7 +123,18 @@ def _facts(known: TraceInfo | None, spans: Sequence[Span], new: Sequence[Span]) 
         if known is None or known.response_preview is None:
             fields["response_preview"] = preview_of(root.attributes.get(keys.OUTPUTS), "assistant")
     metadata = {} if known is None else known.metadata
-    return fields | {f"metadata/{key}": text for key, text in _metadata(metadata, spans, finished=finished).items()}
+    return fields | {f"metadata/{key}": text for key, text in _metadata(metadata, counted, finished=finished).items()}
+
+
+def _times(known: TraceInfo | None, new: Sequence[Span], *, finished: bool) -> dict[str, Any]:
+    start_ms, end_ms = span_times(new)
+    if known is not None:
+        if finished and known.duration_ms is not None:
+            return {}
+        start_ms = known.time_ms if finished else min(start_ms, known.time_ms)
+        ends = [end_ms, None if known.duration_ms is None else known.time_ms + known.duration_ms]
+        end_ms = max((one for one in ends if one is not None), default=None)
+    return {"time_ms": start_ms, "duration_ms": None if end_ms is None else end_ms - start_ms}
 
 
 def _metadata(known: Any, spans: Sequence[Span], *, finished: bool) -> dict[str, str]:
