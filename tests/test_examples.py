@@ -56,6 +56,16 @@ def test_the_loop_on_diabetes(git_repo: Path) -> None:
     assert [artifact.path for artifact in run.artifacts if artifact.in_git] == ["weights.json"]
 
 
+def test_the_script_of_an_mlflow_user(git_repo: Path) -> None:
+    for package in ("pandas", "cloudpickle"):
+        pytest.importorskip(package)
+    runs = run_example(git_repo, "wine_mlflow.py")
+    (search,) = [run for run in runs if run.info.name == "support vectors"]
+    assert search.metrics["test_accuracy"].last > 0.9
+    assert len(runs) == 4  # and a child each of the points that were tried
+    assert {run.info.parent_run_id for run in runs} == {None, search.info.id}
+
+
 def run_script(name: str, folder: Path) -> str:
     """Runs an example of the shell with its folder made below `folder`, and returns what it printed."""
     environ = {

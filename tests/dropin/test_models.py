@@ -16,7 +16,9 @@ pytest.importorskip("sklearn")
 pytest.importorskip("cloudpickle")
 
 import yaml  # noqa: E402  what is above may skip all of this
-from sklearn.linear_model import LinearRegression  # noqa: E402
+from sklearn.linear_model import LinearRegression, LogisticRegression  # noqa: E402
+from sklearn.pipeline import make_pipeline  # noqa: E402
+from sklearn.preprocessing import StandardScaler  # noqa: E402
 
 import gitruns.mlflow as mlflow  # noqa: E402
 from gitruns.mlflow.models.environment import modules_in  # noqa: E402
@@ -67,6 +69,19 @@ def test_a_model_is_saved_and_loaded(form: str, fitted: Any, tmp_path: Path, sta
     assert any(line.startswith("scikit-learn==") for line in requirements)
     assert [one.name for one in loaded.metadata.signature.inputs] == ["a", "b"]
     assert loaded.metadata.load_input_example(str(tmp_path / "m")).equals(X)
+
+
+def test_a_pipeline_predicts_as_a_function(tmp_path: Path, state: Path) -> None:
+    mlflow.sklearn.save_model(make_pipeline(StandardScaler(), LinearRegression()).fit(X, Y), tmp_path / "m")
+    assert mlflow.pyfunc.load_model(str(tmp_path / "m")).predict(X) == pytest.approx(Y)
+
+
+def test_the_function_that_predicts_can_be_chosen(tmp_path: Path, state: Path) -> None:
+    fitted = LogisticRegression().fit(X, [0, 1, 1])
+    mlflow.sklearn.save_model(fitted, tmp_path / "m", pyfunc_predict_fn="predict_proba")
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "m"))
+    assert loaded.predict(X).shape == (3, 2)
+    assert loaded.get_raw_model().classes_.tolist() == [0, 1]
 
 
 def test_input_is_held_against_the_signature(fitted: Any, tmp_path: Path, state: Path) -> None:

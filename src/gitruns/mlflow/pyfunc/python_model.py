@@ -85,7 +85,8 @@ def call_with(function: Callable[..., Any], *arguments: Any) -> Any:
     """Calls a function with data and parameters of inference; the last are left out when it does not know them."""
     *data, params = arguments
     try:
-        known = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        known = {}  # type: ignore[assignment]
-    return function(*data, params=params) if "params" in known else function(*data)
+        known = inspect.signature(function).parameters.get("params")
+    except (TypeError, ValueError):  # a function of another language
+        known = None
+    takes = known is not None and known.kind is not inspect.Parameter.VAR_KEYWORD  # as a pipeline's `**params`
+    return function(*data, params=params) if takes else function(*data)
