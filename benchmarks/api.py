@@ -1,4 +1,4 @@
-"""The server's own API over many runs: python benchmarks/api.py [--sizes 1000 10000] [--points 1000] [--folder FOLDER]
+"""The server's own API over many runs: python benchmarks/api.py [--sizes 1000 10000] [--points 50] [--folder FOLDER]
 
 For each size it makes a repository, or finds it in FOLDER, serves it, and asks as a page of runs would: for a page of
 a table and the whole of it, for keys, curves of many runs, one run. Times are what a client waits for, without its own
@@ -111,7 +111,7 @@ def main() -> None:
     """Measures each size."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
-    parser.add_argument("--points", type=int, default=1000)
+    parser.add_argument("--points", type=int, default=50)
     parser.add_argument("--folder", type=Path)
     asked = parser.parse_args()
     os.environ.setdefault("GIT_CONFIG_GLOBAL", os.devnull)
