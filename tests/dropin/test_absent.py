@@ -41,7 +41,7 @@ def test_a_model_class_of_what_is_absent_says_so() -> None:
             pass
 
 
-@pytest.mark.parametrize("module", ["pytorch", "xgboost", "genai.scorers", "utils.mlflow_tags"])
+@pytest.mark.parametrize("module", ["pytorch", "xgboost", "genai.scorers", "utils.environment"])
 def test_absent_modules_can_be_imported(module: str) -> None:
     found = importlib.import_module(f"gitruns.mlflow.{module}")
     with pytest.raises(mlflow.MlflowException):

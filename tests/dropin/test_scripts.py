@@ -95,7 +95,15 @@ def test_a_script_runs_unchanged_under_the_module(inside: Path) -> None:
         from mlflow.tracking import MlflowClient as Same
         from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
+        from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
         assert MlflowClient is Same and mlflow.MlflowClient is Same
+        assert MLFLOW_RUN_NAME == "mlflow.runName"
+        assert mlflow.__version__ >= "3.17"
+        try:
+            mlflow.get_experiment("123")
+        except mlflow.MlflowException as error:
+            assert error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
         with mlflow.start_run():
             mlflow.log_param("p", 1)
         try:

@@ -112,6 +112,9 @@ if TYPE_CHECKING:
         set_model_version_tag,
     )
 
+__version__ = "3.17.0+gitruns"
+"""The version of MLflow whose answers these are, for code that asks."""
+
 _MODULES = frozenset("artifacts client config data entities exceptions models pyfunc sklearn tracking types".split())
 
 _HOMES = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 HERE = "gitruns.mlflow"
-_PARTS = frozenset(["environment_variables", "protos", "store", "utils"])
+_PARTS = frozenset(["environment_variables", "protos", "store", "utils", "version"])
 
 
 class AbsentModule(ModuleType):

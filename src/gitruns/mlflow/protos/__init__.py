@@ -1,0 +1,1 @@
+"""`mlflow.protos`: of it, the codes of errors."""

@@ -1,0 +1,1 @@
+"""`mlflow.utils`: of it, the names of tags."""
