@@ -45,7 +45,7 @@ def refresh(connection: sqlite3.Connection, source: RecordSource) -> None:
     known = dict(connection.execute("SELECT name, offset FROM journals"))
     for name, size in sizes.items():
         if size > known.get(name, 0):
-            _read_journal(connection, source, name, known.get(name, 0))
+            _read_journal(connection, source, name, known.get(name, 0), size)
     tips = source.tips()
     gone = [name for name in known if name not in sizes]
     if dict(connection.execute("SELECT ref, tip FROM tips")) != tips:
@@ -55,7 +55,21 @@ def refresh(connection: sqlite3.Connection, source: RecordSource) -> None:
             connection.executemany("DELETE FROM journals WHERE name = ?", [(name,) for name in gone])
 
 
-def _read_journal(connection: sqlite3.Connection, source: RecordSource, name: str, start: int) -> None:
+def _read_journal(connection: sqlite3.Connection, source: RecordSource, name: str, start: int, size: int) -> None:
+    """Reads a journal as far as it was written when somebody looked: whoever wrote to it has to find it here.
+
+    Another thread or process may have read a part of that meanwhile, and perhaps not all: what is behind is read too.
+    """
+    place = start
+    while place < size:
+        reached = _read_stretch(connection, source, name, place)
+        if reached == place:  # the rest is no whole line yet
+            return
+        place = reached
+
+
+def _read_stretch(connection: sqlite3.Connection, source: RecordSource, name: str, start: int) -> int:
+    """Returns how far the journal is in now."""
     batch: list[Change] = []
     behind = begun = start
     for changes, offset in source.journal_changes(name, start):
@@ -64,10 +78,9 @@ def _read_journal(connection: sqlite3.Connection, source: RecordSource, name: st
         if len(batch) >= _BATCH:
             begun = _write_journal(connection, name, begun, behind, batch)
             batch = []
-            if begun != behind:  # another process is at it
-                return
-    if behind > begun:
-        _write_journal(connection, name, begun, behind, batch)
+            if begun != behind:
+                return begun
+    return _write_journal(connection, name, begun, behind, batch) if behind > begun else begun
 
 
 def _write_journal(connection: sqlite3.Connection, name: str, start: int, behind: int, changes: list[Change]) -> int:
