@@ -45,7 +45,7 @@ from gitruns.repo.verify_records import verify_records
 from gitruns.repo.writer_id import clone_writer_id
 
 PRIVATE_FOLDER = "gitruns"
-_MOST_RUNS_KEPT = 2000
+_MOST_RUNS_KEPT = 200
 
 
 class Repo(LogPlace, Searchable):
