@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import sys
+import types
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -106,10 +108,28 @@ def test_errors_are_of_both_worlds(inside: Path) -> None:
     assert (str(again), again.error_code) == (str(caught.value), caught.value.error_code)
 
 
-def test_autolog_names_what_it_cannot_log(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-    import types
+def test_a_library_that_is_not_installed_is_named_with_its_extra(
+    inside: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow.log_table({"q": ["a"]}, "t.json")
+    mlflow.end_run()
+    for module in ("pandas", "cloudpickle", "sklearn"):
+        monkeypatch.setitem(sys.modules, module, None)
+    calls: list[Callable[[], object]] = [
+        mlflow.search_runs,
+        lambda: mlflow.load_table("t.json"),
+        lambda: mlflow.models.infer_signature({"a": 1}),
+        lambda: mlflow.pyfunc.save_model(tmp_path / "m", python_model=len),
+        mlflow.sklearn.autolog,
+    ]
+    for call in calls:
+        with pytest.raises(mlflow.MlflowException, match="pip install 'gitruns") as caught:
+            call()
+        assert caught.value.kind == "extra-missing"
+    assert len(mlflow.search_runs(output_format="list")) == 1
 
+
+def test_autolog_names_what_it_cannot_log(inside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xgboost", types.ModuleType("xgboost"))
     with pytest.warns(GitRunsWarning, match="xgboost"):
         mlflow.autolog(exclude_flavors=["sklearn"])

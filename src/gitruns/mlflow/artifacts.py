@@ -94,11 +94,12 @@ def load_dict(artifact_uri: str) -> Any:
         raise MlflowException("Unable to form a JSON object from file content", "BAD_REQUEST") from error
 
 
+@speaks_mlflow
 def load_image(artifact_uri: str) -> Any:
     """Returns an artifact as a PIL image."""
-    from gitruns.mlflow.models.pickles import need
+    from gitruns.mlflow.image import pillow
 
-    return need("PIL.Image", "an image").open(local_copy(artifact_uri))
+    return pillow().open(local_copy(artifact_uri))
 
 
 # Addresses

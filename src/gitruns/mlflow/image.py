@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from gitruns.mlflow.exceptions import speaks_mlflow
+from gitruns.tracking.plain import missing_package
+
+
+def pillow() -> Any:
+    """Returns pillow's module of images; raises `InvalidInputError` (kind `missing-package`) where there is none."""
+    try:
+        return import_module("PIL.Image")
+    except ImportError as error:
+        raise missing_package("an image", "pillow") from error
 
 
 class Image:
     """An image from a numpy array, a PIL image, a nested list or a file."""
 
     def __init__(self, image: Any) -> None:
-        from gitruns.mlflow.models.pickles import need
-
-        pillow = need("PIL.Image", "an image")
+        module = speaks_mlflow(pillow)()
         if isinstance(image, (str, Path)):
-            image = pillow.open(image)
-        elif not isinstance(image, pillow.Image):
-            image = pillow.fromarray(self._pixels(image))
+            image = module.open(image)
+        elif not isinstance(image, module.Image):
+            image = module.fromarray(self._pixels(image))
         self.image = image
         self.size = image.size
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from gitruns.exchange import import_extra
 from gitruns.mlflow.entities.records import Run
 from gitruns.mlflow.entities.views import run_record
 from gitruns.mlflow.exceptions import MlflowException, refused
@@ -35,8 +36,7 @@ def load_tables(
     extra_columns: Sequence[str] | None,
 ) -> Any:
     """Returns the tables as one DataFrame; `extra_columns` are facts of the run, as `run_id` or `params.lr`."""
-    import pandas as pd
-
+    pd = import_extra("pandas", "pandas", "load_table")
     found = _runs(hub, experiment_id, run_ids)
     frames = []
     for run in found:

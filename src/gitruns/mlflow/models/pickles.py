@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gitruns.mlflow.exceptions import MlflowException, refused
+from gitruns.exchange import import_extra
+from gitruns.mlflow.exceptions import refused
 from gitruns.mlflow.models.trust import check_trusted
 
 SKOPS, CLOUDPICKLE, PICKLE = "skops", "cloudpickle", "pickle"
@@ -28,19 +29,9 @@ def is_installed(package: str) -> bool:
     return package in sys.modules or importlib.util.find_spec(package) is not None
 
 
-def need(package: str, what: str) -> Any:
-    """Returns a module; raises `MlflowException` (kind `missing-package`) when it is not installed."""
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        name = _PACKAGES.get(package, package)
-        raise MlflowException(
-            f"{what} needs the package '{name}'", "BAD_REQUEST", kind="missing-package", hint=f"pip install {name}"
-        ) from error
-
-
-_PACKAGES = {"PIL.Image": "pillow", "skops.io": "skops", "sklearn": "scikit-learn"}
-"""What is installed for a module, where that has another name."""
+def need(module: str, what: str) -> Any:
+    """Returns a module that models need; raises `InvalidInputError` (kind `extra-missing`) when it is not installed."""
+    return import_extra(module, "sklearn", what)
 
 
 def dump(thing: Any, file: Path, form: str, trusted: list[str] | None = None) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gitruns.mlflow.exceptions import refused
+from gitruns.mlflow.exceptions import refused, speaks_mlflow
 from gitruns.mlflow.models.schema import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from gitruns.tracking.dataset_schema import array_schema, frame_schema
 
@@ -53,6 +53,7 @@ class ModelSignature:
         return f"inputs: \n  {self.inputs!r}\noutputs: \n  {self.outputs!r}\nparams: \n  {self.params!r}\n"
 
 
+@speaks_mlflow
 def infer_signature(
     model_input: Any = None, model_output: Any = None, params: Mapping[str, Any] | None = None
 ) -> ModelSignature:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gitruns.mlflow.exceptions import refused
+from gitruns.mlflow.exceptions import refused, speaks_mlflow
 from gitruns.mlflow.models.pickles import need
 from gitruns.mlflow.sklearn import after_training, patching
 from gitruns.mlflow.sklearn.training import Options, Training
@@ -32,6 +32,7 @@ _options: Options | None = None
 _depth = 0
 
 
+@speaks_mlflow
 def autolog(
     log_input_examples: bool = False,
     log_model_signatures: bool = True,
