@@ -19,7 +19,7 @@ def main(name: str) -> None:
         repo.records.put("trace", key, {"n": number, "time_ms": number, "text": "x" * (number % 50) * 40})
         os.write(1, f"{key}\n".encode())
         if number % 40 == 17:
-            repo.records.seal(force=True)
+            repo.records.recover(force=True)
         if number % 40 == 33:
             repo.records.get("trace", key)
         number += 1

@@ -19,7 +19,8 @@ from conftest import run_git
 from gitruns.entities.ids import Digest, ObjectId
 from gitruns.entities.record import DELETED, Change
 from gitruns.entities.stamp import Stamp
-from gitruns.errors import GitRunsError, InvalidInputError, NotFoundError
+from gitruns.errors import GitRunsError, InvalidInputError, LockedError, NotFoundError
+from gitruns.gitstore import lockfile
 from gitruns.repo import Repo
 from gitruns.repo.garbage import collect_garbage
 from gitruns.repo.records import Record, Records
@@ -521,3 +522,19 @@ def test_states_of_one_ref_join_alike_in_any_order(repo: Repo) -> None:
     assert trees.merge(repo.writer, [base, one]) == one, "one that has all is the merge"
     found = sealed(9, merged)
     assert "2026-11-21/3.jsonl" in trees.pieces(found), "numbers go on"
+
+
+def test_a_lock_that_a_killed_process_left_is_taken_away_in_time(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lockfile, "PATIENCE_S", 0.05)
+    repo.records.put("trace", "tr-1", {"n": 1})
+    repo.records.seal(force=True)
+    lock = repo.store.paths.common_dir / f"{records_ref(repo)}.lock"
+    lock.touch()
+    repo.records.put("trace", "tr-2", {"n": 1})
+    with pytest.raises(LockedError):
+        repo.records.seal(force=True)
+    repo.records.recover(force=True)
+    assert sorted(ids(reopened(repo))) == ["tr-1", "tr-2"], "nothing is lost meanwhile"
+    os.utime(lock, (time.time() - 150, time.time() - 150))
+    assert repo.records.seal(force=True) == 1 and not lock.exists()
+    assert sorted(ids(reopened(repo))) == ["tr-1", "tr-2"]

@@ -35,6 +35,9 @@ SEAL_ABOVE_FILES = 32
 WAIT_MS = 3600 * 1000
 """No change waits longer than this for others to be sealed with."""
 
+STALE_LOCK_S = 120.0
+"""Git holds the lock of a ref for milliseconds; one that is so old was left by a process that was killed."""
+
 _SEALED_FILE = "sealed"
 _LOCK_FILE = "seal.lock"
 _SMALL_BYTES = 1024
@@ -164,7 +167,7 @@ class _Sealing:
             self._note(_Mark(commit, covers))
             with suppress(ConflictError):  # a fetch has moved it forward
                 if commit != tip:
-                    self._records.set_tip(writer, commit, tip)
+                    self._move(commit, tip)
                 self._records.sync_ref(writer)
                 return Sealed(len(changes), commit, tip, covers)
         raise ConflictError("cannot seal records: others keep moving their ref", kind="ref-moved")
@@ -181,9 +184,20 @@ class _Sealing:
         covers = self._covers()
         # Should the ref not move after all, the note does not count, and the one before it does.
         self._note(_Mark(commit, covers))
-        self._records.set_tip(writer, commit, tip)
+        self._move(commit, tip)
         self._records.sync_ref(writer)
         return True
+
+    def _move(self, commit: ObjectId, tip: ObjectId | None) -> None:
+        """Moves the ref; a lock on it that a killed process has left is taken away, because all seals wait for it."""
+        try:
+            self._records.set_tip(self._repo.writer, commit, tip)
+        except LockedError as error:
+            lock = Path(str(error.facts.get("path", "")))
+            with suppress(OSError):
+                if lock.name.endswith(".lock") and lock.stat().st_mtime < time.time() - STALE_LOCK_S:
+                    lock.unlink()
+            self._records.set_tip(self._repo.writer, commit, tip)
 
     # How far journals are sealed
 
