@@ -65,10 +65,11 @@ def log_spans(hub: Hub, experiment_id: str, spans: Sequence[Span]) -> None:
     by_trace: dict[str, list[Span]] = defaultdict(list)
     for span in spans:
         by_trace[facts.check_trace_id(span.trace_id)].append(span)
-    found: list[Change] = []
-    for trace_id in sorted(by_trace):
-        found += _changes(hub, experiment_id, trace_id, by_trace[trace_id])
-    hub.repo.records.put_many(found)
+    with facts.changing(by_trace):
+        found: list[Change] = []
+        for trace_id in sorted(by_trace):
+            found += _changes(hub, experiment_id, trace_id, by_trace[trace_id])
+        hub.repo.records.put_many(found)
 
 
 def _changes(hub: Hub, experiment_id: str, trace_id: str, new: list[Span]) -> list[Change]:

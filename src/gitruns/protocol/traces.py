@@ -33,12 +33,13 @@ def start_trace(hub: Hub, given: TraceInfo) -> TraceInfo:
     experiment = active_experiment(hub, given.experiment_id)
     if given.state not in facts.STATES:
         raise refused(f"'{given.state}' is no state of a trace. Valid states are {list(facts.STATES)}")
-    old = hub.repo.records.get(KIND, trace_id, deleted=True)
-    fields = _fields(replace(given, experiment_id=str(experiment.id)), old)
-    found = list(changes(hub.repo.records, KIND, trace_id, fields, old))
-    for one in given.assessments:
-        found += calls.changes_of(hub, replace(one, trace_id=trace_id), str(experiment.id))
-    hub.repo.records.put_many(found)
+    with facts.changing([trace_id]):
+        old = hub.repo.records.get(KIND, trace_id, deleted=True)
+        fields = _fields(replace(given, experiment_id=str(experiment.id)), old)
+        found = list(changes(hub.repo.records, KIND, trace_id, fields, old))
+        for one in given.assessments:
+            found += calls.changes_of(hub, replace(one, trace_id=trace_id), str(experiment.id))
+        hub.repo.records.put_many(found)
     return get_trace_info(hub, trace_id)
 
 
