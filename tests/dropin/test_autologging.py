@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,17 @@ def test_estimators_stay_what_they_are(autolog: Any) -> None:
 
     Own().fit(X)
     assert _runs() == []
+
+
+def test_trainings_of_many_threads_leave_it_on(autolog: Any) -> None:
+    autolog(log_models=False)
+    with ThreadPoolExecutor(4) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = list(pool.map(lambda seed: RandomForestClassifier(4, n_jobs=2, random_state=seed).fit(X, Y), range(8)))
+    assert len(fitted) == 8
+    before = len(_runs())
+    LogisticRegression().fit(X, Y)
+    assert len(_runs()) == before + 1
 
 
 def test_disabled_it_logs_nothing_more(autolog: Any) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,6 +31,7 @@ _WITHOUT_LOGGING = (
 
 _options: Options | None = None
 _depth = 0
+_counting = threading.Lock()
 
 
 @speaks_mlflow
@@ -97,11 +99,13 @@ def _wrap_all() -> None:
 @contextlib.contextmanager
 def _inside() -> Iterator[None]:
     global _depth
-    _depth += 1
+    with _counting:
+        _depth += 1
     try:
         yield
     finally:
-        _depth -= 1
+        with _counting:
+            _depth -= 1
 
 
 def _unlogged(original: Any, *args: Any, **named: Any) -> Any:
@@ -111,7 +115,9 @@ def _unlogged(original: Any, *args: Any, **named: Any) -> Any:
 
 def _fit(original: Any, estimator: Any, *args: Any, **named: Any) -> Any:
     options = _options
-    if options is None or _depth or _is_called_by_sklearn():
+    if options is None or _depth:
+        return original(*args, **named)
+    if _is_called_by_sklearn():
         return _unlogged(original, *args, **named)
     with _inside():
         try:
