@@ -33,7 +33,7 @@ def nothing_outside_has_changed(hostile: Hostile) -> Iterator[None]:
 
 
 def talk(world: Hostile, data: bytes, *, wait_s: float = 5) -> bytes:
-    """Sends bytes and returns all that comes until the server closes, or says nothing more."""
+    """Sends bytes and returns all that comes until the server closes, or says nothing more for a moment."""
     said = b""
     with world.server.connect() as connection:
         connection.settimeout(wait_s)
@@ -41,6 +41,7 @@ def talk(world: Hostile, data: bytes, *, wait_s: float = 5) -> bytes:
             connection.sendall(data)
             while piece := connection.recv(65536):
                 said += piece
+                connection.settimeout(0.25)
         except OSError:  # it was closed, or nothing more comes
             pass
     return said

@@ -12,7 +12,7 @@ from gitruns.server.calls import Role
 from gitruns.server.routes.own import ROUTES
 from gitruns.server.routes.own.route import PREFIX, Route
 from server.own_world import BASE, run_script
-from server.serving import Reply, Served, bearer, isolated_environ, make_repo, make_token, serving
+from server.serving import Reply, Served, bearer, isolated_environ, make_repo, new_token, serving
 
 SCRIPT = """
 import json, gitruns
@@ -48,11 +48,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     repo = make_repo(folder / "project", environ)
     ids = json.loads(run_script(repo, environ, SCRIPT))
     tokens = {
-        role: make_token(repo, "--role", role, "--person", f"{role.title()} <{role}@example.org>", environ=environ)
+        role: new_token(repo, role, person=f"{role.title()} <{role}@example.org>", environ=environ)
         for role in ("reader", "writer", "admin")
     }
     for role in ("reader", "writer"):
-        tokens[f"limited {role}"] = make_token(repo, "--role", role, "--experiment", "seen", environ=environ)
+        only = (ids["seen experiment"],)
+        tokens[f"limited {role}"] = new_token(repo, role, experiments=only, environ=environ)
     everywhere = ("--host", "0.0.0.0")  # noqa: S104  others could reach it: so it wants tokens
     with serving(repo, folder / "log", *everywhere, environ=environ) as server:
         server.host = "127.0.0.1"
