@@ -27,6 +27,8 @@ ENVIRONMENT = {
     "GITRUNS_HOOK": "Set to anything: our hooks do nothing. They set it for all that they start.",
     "GITRUNS_SOURCE": "The commit that runs, where it cannot be found out.",
     "GITRUNS_ON_ERROR": "`warn`: mistakes of the caller are warnings, and what cannot be logged runs all the same.",
+    "GITRUNS_TOKEN_FILE": "Where the tokens for the server are, in place of a file for each repository.",
+    "GITRUNS_TRUST_MODELS": "`1`: models that others made are loaded, also where that can run code.",
     "GITRUNS_DEBUG": "Show where in the code an unexpected error came from.",
     "NO_COLOR": "No colours, unless --color=always.",
     "GIT_PAGER, PAGER": "The pager, as for git; `cat` for none. core.pager and pager.runs of git count too.",
