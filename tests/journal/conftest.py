@@ -21,6 +21,15 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
     journal.close()
 
 
+@pytest.fixture(autouse=True)
+def own_syncer(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Counts files and threads of this test alone: the journal of records stays open as long as its process."""
+    syncing.syncer().stop()
+    monkeypatch.setattr(syncing, "_syncer", syncing.Syncer())
+    yield
+    syncing.syncer().stop()
+
+
 @pytest.fixture
 def quick_sync(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes the syncer look every 20 milliseconds instead of every second."""
