@@ -8,7 +8,6 @@ owner's alone; a server reads it again when it has changed, and so a token that 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from gitruns.errors import AccessDeniedError, CorruptDataError, InvalidInputError, NotFoundError
+from gitruns.repo.private_lock import only_one
 from gitruns.server.auth.people import Person
 from gitruns.server.calls import Role
 
@@ -122,13 +122,8 @@ def _token(entry: Mapping[str, Any]) -> Token:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(path.with_name(path.name + ".lock"), "a", opener=_private) as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with only_one(path.with_name(path.name + ".lock"), wait=True):
         yield
-
-
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
 
 
 def _write(path: Path, tokens: tuple[Token, ...]) -> None:
