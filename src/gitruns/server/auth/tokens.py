@@ -30,18 +30,21 @@ class TokenChecker:
         prefix, _, rest = secret.partition("_")
         if prefix != PREFIX:
             return None
+        token_id = rest.partition("_")[0]
         self._refresh()
-        token = self._tokens.get(rest.partition("_")[0])
+        if token_id not in self._tokens:
+            self._refresh(now=True)  # whoever has just made a token may use it
+        token = self._tokens.get(token_id)
         if token is None or not hmac.compare_digest(token.sha256, secret_hash(secret)):
             return None
         return None if token.expired(time.time_ns() // 1_000_000) else token.person
 
-    def _refresh(self) -> None:
-        now = time.monotonic()
-        if now - self._looked_s < _LOOK_EVERY_S:
+    def _refresh(self, *, now: bool = False) -> None:
+        time_s = time.monotonic()
+        if not now and time_s - self._looked_s < _LOOK_EVERY_S:
             return
         with self._lock:
-            self._looked_s = now
+            self._looked_s = time_s
             mark = self._file_mark()
             if mark == self._mark:
                 return
