@@ -40,6 +40,10 @@ class LiveSeries:
                 if (found := self._columns.get(metric)) is not None
             }
 
+    def count_points(self) -> int:
+        """Returns how many points are kept."""
+        return sum(len(column[0]) for column in list(self._columns.values()))
+
     def _read_on(self, live: LiveRun) -> None:
         starts = unsealed_from(self._run_dir, live)
         if any(starts.get(path) != start for path, start in self._starts.items()):

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _MOST_POINTS_KEPT = 3_000_000
 _MOST_LIVE = 64
+_MOST_WHOLE = 4
+"""Live runs of which all points are kept: a client that reads a long history asks for page after page."""
 
 _Key = tuple[ObjectId, str, bool]
 
@@ -56,6 +58,7 @@ class SeriesReader:
         self._kept: OrderedDict[_Key, Series] = OrderedDict()
         self._points_kept = 0
         self._live: OrderedDict[str, LiveSeries] = OrderedDict()
+        self._whole: OrderedDict[str, LiveSeries] = OrderedDict()
 
     def read(self, run: Run, metrics: Collection[str], *, whole: bool = False) -> dict[str, Series]:
         """Returns points of some metrics of a run as `get_run` gives it; a metric without points is left out.
@@ -104,15 +107,20 @@ class SeriesReader:
         live = self._repo.live(run.info.id)
         if live is None:
             return {}
-        folder = self._repo.live_root / run.info.id
-        if whole:
-            return LiveSeries(folder, keep=None).read(live, metrics)
+        followers, most = (self._whole, _MOST_WHOLE) if whole else (self._live, _MOST_LIVE)
         with self._lock:
-            following = self._live.setdefault(run.info.id, LiveSeries(folder))
-            self._live.move_to_end(run.info.id)
-            if len(self._live) > _MOST_LIVE:
-                self._live.popitem(last=False)
-        return following.read(live, metrics)
+            following = followers.get(run.info.id)
+            if following is None:
+                folder = self._repo.live_root / run.info.id
+                following = followers[run.info.id] = LiveSeries(folder, keep=None) if whole else LiveSeries(folder)
+            followers.move_to_end(run.info.id)
+            if len(followers) > most:
+                followers.popitem(last=False)
+        found = following.read(live, metrics)
+        if following.count_points() > _MOST_POINTS_KEPT:
+            with self._lock:
+                followers.pop(run.info.id, None)
+        return found
 
 
 def _read_parts(repo: Repo, run: Run, commit: ObjectId, metrics: Collection[str], *, whole: bool) -> dict[str, Series]:
