@@ -112,6 +112,7 @@ def measure_refresh(folder: Path, count: int, index: Index) -> None:
     """Reports how long a question takes that finds new runs, and one that finds nothing new."""
     commits = git(folder, "rev-list", "--reverse", "HEAD").split()
     dice = random.Random(time.time_ns())
+    index.refresh()
     for new in (1, 1000):
         add_runs(folder, [make_run(count + number, dice, commits, 20) for number in range(new)])
         report("refresh", runs=count, new=new, ms=1000 * timed(lambda: index.search_runs(Search(max_results=1))))
