@@ -6,11 +6,13 @@ do for the next, and several processes share the work. Queries answer only when 
 
 from __future__ import annotations
 
+import gc
 import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -201,7 +203,7 @@ def _read_pending(
     while has_pending(connection):
         start = time.monotonic()
         try:
-            with writing(connection):
+            with writing(connection), _uncollected(size):
                 _read_piece(connection, source, size, report, careful=False)
         except _UNWRITABLE:
             with writing(connection):
@@ -218,6 +220,19 @@ def _read_pending(
     if report.written >= _MANY:
         # Else each query looks into the log first, until there is enough of it.
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+@contextmanager
+def _uncollected(size: int) -> Iterator[None]:
+    """Keeps Python from looking for cycles while a large piece is written: its rows are in none, and very many."""
+    pauses = size >= _MANY and gc.isenabled()
+    if pauses:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if pauses:
+            gc.enable()
 
 
 def _read_piece(
