@@ -70,11 +70,15 @@ def _joined(repo: Repo, writer: WriterId, here: ObjectId, tip: ObjectId) -> Obje
     records = repo.store.records
     forward = records.supersedes(tip, here, repo.records.is_purged)
     back = records.supersedes(here, tip, repo.records.is_purged)
-    if forward and back:
-        return min(here, tip)  # the same in every clone
+    if forward and back:  # they differ in what was purged: the one with less of it, the same in every clone
+        return min((here, tip), key=lambda commit: (_size(repo.store, commit), commit))
     if forward or back:
         return tip if forward else here
     return records.merge(writer, (here, tip))
+
+
+def _size(store: GitStore, commit: ObjectId) -> int:
+    return sum(store.backend.object_header(piece)[1] for piece in store.records.pieces(commit).values())
 
 
 def keeps_all(repo: Repo, old: ObjectId, new: ObjectId) -> bool:
