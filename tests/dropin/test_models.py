@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,10 @@ def test_mlflows_own_switch_refuses_every_pickle(
         mlflow.sklearn.load_model(tmp_path / "m", trust=True)
 
 
-def test_code_beside_a_model_of_mine_is_not_run_when_it_is_not_mine(fitted: Any, tmp_path: Path, state: Path) -> None:
+def test_code_beside_a_model_of_mine_is_not_run_when_it_is_not_mine(
+    fitted: Any, tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])  # loading a model puts its code there
     (tmp_path / "helper_of_mine.py").write_text("VALUE = 1\n")
     mlflow.sklearn.save_model(
         fitted, tmp_path / "m", serialization_format="pickle", code_paths=[tmp_path / "helper_of_mine.py"]

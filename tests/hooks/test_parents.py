@@ -73,7 +73,10 @@ def test_processes_are_read(look: Callable[[int], Ancestor | None]) -> None:
         pytest.skip("no /proc")
     if look is parents._from_ps and subprocess.run(["which", "ps"], capture_output=True, check=False).returncode:
         pytest.skip("no ps")
-    with subprocess.Popen([sys.executable, "-c", "input()", "a) b"], stdin=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", "print(flush=True); input()", "a) b"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # it is the program now, and no longer our copy
         found = look(child.pid)
         child.communicate(b"\n")
     assert found is not None
