@@ -15,9 +15,9 @@ from gitruns.gitstore.refs import (
     encode_model_name,
     experiment_id_of,
     experiment_ref,
-    held_run_id_of,
     local_source_ref,
-    model_ref,
+    model_id_candidate,
+    model_id_ref,
     run_id_of,
     run_ref,
 )
@@ -49,7 +49,7 @@ MODELS = {
 def test_names_of_models(name: str, part: str) -> None:
     assert encode_model_name(name) == part
     assert decode_model_name(part) == name
-    subprocess.run(["git", "check-ref-format", model_ref(name)], check=True)
+    subprocess.run(["git", "check-ref-format", model_id_ref(model_id_candidate(name))], check=True)
 
 
 @given(names, names)
@@ -73,7 +73,7 @@ def test_a_long_name_ends_in_its_digest() -> None:
     assert len(encode_model_name(long)) <= MAX_MODEL_REF_LENGTH
     assert encode_model_name(long) != encode_model_name(longer)
     assert decode_model_name(encode_model_name(long)) is None
-    subprocess.run(["git", "check-ref-format", model_ref(long)], check=True)
+    subprocess.run(["git", "check-ref-format", model_id_ref(model_id_candidate(long))], check=True)
     plain = "a" * 300
     assert encode_model_name(plain) != plain
     with pytest.raises(InvalidInputError):
@@ -83,7 +83,6 @@ def test_a_long_name_ends_in_its_digest() -> None:
 def test_ids_come_back() -> None:
     assert run_ref(RUN) == f"refs/runs/{RUN}"
     assert run_id_of(run_ref(RUN)) == RUN
-    assert held_run_id_of(local_source_ref(RUN)) == RUN
     experiment = ExperimentId("123456789012345678")
     assert experiment_id_of(experiment_ref(experiment)) == experiment
     assert experiment_id_of(experiment_ref(ExperimentId("0"))) == "0"
@@ -93,7 +92,6 @@ def test_ids_come_back() -> None:
 def test_other_refs_hold_no_run(ref: str) -> None:
     assert run_id_of(ref) is None
     assert experiment_id_of(ref) is None
-    assert held_run_id_of(ref) is None
 
 
 @pytest.mark.parametrize("text", ["", "..", "../heads/main", "A" * 32, "a" * 31, "a" * 32 + "\n", "latest"])

@@ -193,19 +193,19 @@ def test_a_committed_store_is_used_after_a_yes(git_repo: Path, store: Path) -> N
     log_run(git_repo)
     write_config(git_repo, f"store: {store}\n")
     repo = opened(git_repo)
-    assert repo.artifact_store() is None
+    assert repo.stores.open() is None
     report = push(repo)
     assert len(report.pending) == 2
     assert report.advice == "git runs store check"
     assert list(store.iterdir()) == []
     asked: list[str] = []
-    assert repo.artifact_store(confirm=lambda url: bool(asked.append(url))) is None
+    assert repo.stores.open(confirm=lambda url: bool(asked.append(url))) is None
     assert asked == [str(store)]
-    assert repo.artifact_store(confirm=lambda url: True) is not None
+    assert repo.stores.open(confirm=lambda url: True) is not None
     assert len(push(opened(git_repo)).uploaded) == 2
     # another address is asked for again
     write_config(git_repo, f"store: {store}-other\n")
-    assert opened(git_repo).artifact_store() is None
+    assert opened(git_repo).stores.open() is None
 
 
 def test_ones_own_words_win_and_count_as_yes(git_repo: Path, store: Path, tmp_path: Path, git: Git) -> None:
@@ -235,7 +235,7 @@ def test_a_bad_committed_setting_is_named(git_repo: Path, store: Path, text: str
     write_config(git_repo, text + "\n")
     repo = opened(git_repo)
     with pytest.raises(InvalidInputError) as caught:
-        repo.artifact_store()
+        repo.stores.open()
         assert len(repo.stores.repository_id) == 32
     assert caught.value.kind == kind
     assert "geheim" not in str(caught.value)

@@ -46,7 +46,7 @@ def import_lines(report: ImportReport) -> Iterator[str]:
         yield f"{printable(name)} became v{number}: there is another v{name.rpartition(' v')[2]} here"
     yield from _problems(report.problems)
     if report.left_out:
-        left = ", ".join(f"{count:,} {word}" for word, count in report.left_out.items())
+        left = ", ".join(_counted(count, word.removesuffix("s")) for word, count in report.left_out.items())
         yield f"warning: not carried: {left}"
 
 

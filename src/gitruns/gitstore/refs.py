@@ -78,11 +78,6 @@ def experiment_ref(experiment_id: ExperimentId) -> str:
     return EXPERIMENTS + experiment_id
 
 
-def model_ref(name: str) -> str:
-    """Returns the ref of the registered model whose first name this is."""
-    return MODELS + encode_model_name(name)
-
-
 def model_id_candidate(name: str, attempt: int = 0) -> ModelId:
     """Returns the id that a new model of this name takes; `attempt` counts up when the id bears another name now."""
     return ModelId(encode_model_name(name if attempt == 0 else f"{name}\0{attempt}"))
@@ -193,12 +188,6 @@ def records_writer_of(ref: str) -> WriterId | None:
     """Returns the writer whose records a ref holds, None for a ref that holds something else."""
     text = ref.removeprefix(RECORDS)
     return WriterId(text) if text != ref and _WRITER_ID.match(text) else None
-
-
-def held_run_id_of(ref: str) -> RunId | None:
-    """Returns the live run whose source a ref keeps, None for a ref that does something else."""
-    text = ref.removeprefix(LOCAL_SOURCES)
-    return RunId(text) if text != ref and is_run_id(text) else None
 
 
 def _is_model_id(text: str) -> bool:

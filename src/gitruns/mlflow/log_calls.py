@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from gitruns.entities.ids import RunId
 from gitruns.entities.values import param_text
 from gitruns.mlflow.entities import records
-from gitruns.mlflow.entities.views import metric_record, stored_input
+from gitruns.mlflow.entities.views import metric_record
 from gitruns.mlflow.exceptions import all_speak_mlflow
 from gitruns.mlflow.figures import log_figure_in
 from gitruns.protocol import checks, history, logging, runs
@@ -90,7 +90,7 @@ class LogCalls:
         models: Sequence[records.LoggedModelInput] | None = None,
     ) -> None:
         """Logs datasets and logged models that a run reads; a dataset is kept once a run."""
-        given = [stored_input(one) for one in datasets or ()]
+        given = [inputs.dataset_of(one) for one in datasets or ()]
         inputs.log_inputs(self.hub, run_id, given, [one.model_id for one in models or ()])
 
     def log_outputs(self, run_id: str, models: Sequence[records.LoggedModelOutput]) -> None:

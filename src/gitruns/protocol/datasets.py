@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from gitruns.entities.canonical import encode_text
 from gitruns.entities.dataset import DatasetInput
@@ -51,6 +52,27 @@ def dataset_input(
         profile=profile,
         context=context,
         tags=tuple(named.items()),
+    )
+
+
+class GivenDataset(Protocol):
+    """A dataset as MLflow's objects have it: `dataset` with name, digest, source and the rest, `tags` of the link."""
+
+    dataset: Any
+    tags: Any
+
+
+def dataset_of(given: GivenDataset) -> DatasetInput:
+    """Returns a dataset that a client gave, as it is kept."""
+    dataset = given.dataset
+    return dataset_input(
+        name=dataset.name,
+        digest=dataset.digest,
+        source=dataset.source,
+        source_type=dataset.source_type,
+        schema=dataset.schema,
+        profile=dataset.profile,
+        tags=[(tag.key, tag.value) for tag in given.tags or ()],
     )
 
 

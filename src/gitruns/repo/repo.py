@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from gitruns.artifacts import ArtifactCache, OnProgress, RemoteStore
+from gitruns.artifacts import ArtifactCache, OnProgress
 from gitruns.entities.artifact import Artifact
 from gitruns.entities.experiment import Experiment
 from gitruns.entities.ids import DEFAULT_EXPERIMENT_ID, Digest, ExperimentId, ObjectId, RunId, is_object_id
@@ -377,10 +377,6 @@ class Repo(LogPlace, Searchable):
     def needed_digests(self, runs: Iterable[Run]) -> Needed:
         """Returns what whole runs name that is not in git: digest → size."""
         return needed_digests(self, runs)
-
-    def artifact_store(self, *, confirm: Callable[[str], bool] | None = None) -> RemoteStore | None:
-        """Returns the store that the team shares, None where there is none or it may not be used; see `repo.stores`."""
-        return self.stores.open(confirm=confirm)
 
     def upload_artifacts(
         self,

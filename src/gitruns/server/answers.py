@@ -7,8 +7,6 @@ from typing import Any
 
 import orjson
 
-from gitruns.protocol.errors import ProtocolError, status_of
-
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -52,10 +50,3 @@ async def send_json(send: Send, status: int, body: bytes, more: Headers = ()) ->
     headers = [*_JSON_HEADERS, *more, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def send_error(send: Send, error: ProtocolError) -> int:
-    """Sends a refusal; returns its status."""
-    status = status_of(error.code)
-    await send_json(send, status, error_body(error.code, error.message))
-    return status

@@ -7,7 +7,6 @@ from typing import Any
 
 from gitruns.integrations.mlflow_plugin.errors import speaks_mlflow
 from gitruns.integrations.mlflow_plugin.runs import RunCalls
-from gitruns.integrations.mlflow_plugin.views import dataset_given
 from gitruns.protocol import datasets as dataset_calls
 from gitruns.protocol import logging
 from gitruns.protocol.errors import refused
@@ -41,7 +40,7 @@ class LoggingCalls(RunCalls):
         """Logs datasets and logged models that a run reads; a dataset is kept once a run."""
         if datasets is not None and not isinstance(datasets, list):
             raise TypeError(f"Argument 'datasets' should be a list, got '{type(datasets)}'")
-        given = [dataset_given(_checked(one)) for one in datasets or ()]
+        given = [dataset_calls.dataset_of(_checked(one)) for one in datasets or ()]
         dataset_calls.log_inputs(self.hub, run_id, given, [model.model_id for model in models or ()])
 
     def log_outputs(self, run_id: str, models: list[Any]) -> None:

@@ -12,7 +12,7 @@ from mlflow import entities
 from gitruns.entities.dataset import DatasetInput
 from gitruns.entities.run import Run
 from gitruns.entities.values import param_text
-from gitruns.protocol.datasets import dataset_input, dataset_tags
+from gitruns.protocol.datasets import dataset_tags
 from gitruns.protocol.logged_model import LoggedModel
 from gitruns.protocol.shown import (
     ShownExperiment,
@@ -105,20 +105,6 @@ def dataset_entity(one: DatasetInput) -> entities.DatasetInput:
             profile=one.profile,
         ),
         tags=[entities.InputTag(key, text) for key, text in dataset_tags(one)],
-    )
-
-
-def dataset_given(given: entities.DatasetInput) -> DatasetInput:
-    """Returns a dataset that went into a run, as it is kept."""
-    dataset = given.dataset
-    return dataset_input(
-        name=dataset.name,
-        digest=dataset.digest,
-        source=dataset.source,
-        source_type=dataset.source_type,
-        schema=dataset.schema,
-        profile=dataset.profile,
-        tags=[(tag.key, tag.value) for tag in given.tags or ()],
     )
 
 

@@ -6,7 +6,7 @@ from gitruns.entities.dataset import DatasetInput as StoredInput
 from gitruns.entities.values import Point, param_text
 from gitruns.mlflow.entities import records
 from gitruns.protocol import shown
-from gitruns.protocol.datasets import dataset_input, dataset_tags
+from gitruns.protocol.datasets import dataset_tags
 from gitruns.protocol.logged_model import LoggedModel
 from gitruns.protocol.registered import Model, Version
 
@@ -53,20 +53,6 @@ def input_record(one: StoredInput) -> records.DatasetInput:
     return records.DatasetInput(
         records.Dataset(one.name, one.digest, one.source_type, one.source, one.schema, one.profile),
         [records.InputTag(key, text) for key, text in dataset_tags(one)],
-    )
-
-
-def stored_input(given: records.DatasetInput) -> StoredInput:
-    """Returns a dataset that a run read, as it is kept."""
-    dataset = given.dataset
-    return dataset_input(
-        name=dataset.name,
-        digest=dataset.digest,
-        source=dataset.source,
-        source_type=dataset.source_type,
-        schema=dataset.schema,
-        profile=dataset.profile,
-        tags=[(tag.key, tag.value) for tag in given.tags or ()],
     )
 
 

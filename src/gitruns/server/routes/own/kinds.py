@@ -53,10 +53,6 @@ class Nothing(Struct):
     """A request without fields."""
 
 
-class Done(Struct):
-    """An answer that says no more than that it is done."""
-
-
 class RunRequest(Struct):
     """A request about one run."""
 
